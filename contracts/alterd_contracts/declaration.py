@@ -1,0 +1,54 @@
+"""What a strategy says of itself: all that scheduler and intake know about it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from alterd_contracts.flags import FlagDeclaration
+from alterd_contracts.statement import StatementKind
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a run."""
+
+    name: str
+    exclusive: bool = False
+    """Only one migration of a shard may be in an exclusive phase."""
+
+
+class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """How one kind of statement is carried out."""
+
+    kind: StatementKind
+    phases: tuple[Phase, ...]
+    """In order."""
+    concurrent: bool = False
+    """Eligible for --allow-concurrent."""
+    postpone_completion: bool = False
+    revertible: bool = False
+    runner: str = ""
+    """The strategy that runs it, empty for itself. Managed strategies name ``statement`` for CREATE and DROP."""
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy's declaration."""
+
+    strategy: str
+    version: str
+    kinds: tuple[KindDeclaration, ...]
+    aliases: tuple[str, ...] = ()
+    resumable: bool = False
+    """A dead attempt's work is taken up where it stood."""
+    throttleable: bool = False
+    waits: bool = False
+    """A caller waits for the result unless told otherwise."""
+    flags: tuple[FlagDeclaration, ...] = ()
+    reserved_flags: tuple[str, ...] = ()
+    """Flags of the tool that alterd sets itself; refused by name."""
+    passes_unknown_flags: bool = False
+    hidden: bool = False
+    """Only named as another strategy's runner; users cannot choose it."""
+
+    def kind(self, kind: StatementKind) -> KindDeclaration | None:
+        """How `kind` is carried out; None where the strategy does not do that."""
+        return next((declared for declared in self.kinds if declared.kind == kind), None)

@@ -1,0 +1,145 @@
+"""What the scheduler reads: one ordered log of submissions, controls and reports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from alterd_contracts.errors import ErrorInfo
+from alterd_contracts.requests import Command
+from alterd_contracts.statement import Statement
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement with its uuid."""
+
+    migration_uuid: str
+    statement: Statement
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A shard as it was resolved at submission."""
+
+    shard: str
+    mysql_schema: str
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.submission.v1", tag_field="type"):
+    """A checked request: every statement on every shard becomes a record."""
+
+    request_id: str
+    keyspace: str
+    strategy: str
+    options: str
+    migration_context: str
+    submitted: tuple[Submitted, ...]
+    targets: tuple[Target, ...]
+    requested_at: Time
+    caller: str = ""
+
+
+class RefusedRequest(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.refused.v1", tag_field="type"):
+    """A request that intake refused: nothing is queued, the fact is kept."""
+
+    request_id: str
+    keyspace: str
+    errors: tuple[ErrorInfo, ...]
+    caller: str = ""
+    sql: str = ""
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.control.v1", tag_field="type"):
+    """A user's command."""
+
+    command: Command
+    keyspace: str
+    migration_uuid: str
+    shards: tuple[str, ...] = ()
+    """Empty: all."""
+    caller: str = ""
+    message: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What every report names. Reports of another attempt than the record's are ignored and counted."""
+
+    keyspace: str
+    shard: str
+    migration_uuid: str
+    attempt: int
+    executor: str
+    incarnation: str
+    """Of the executor's process: a restarted executor is another one."""
+
+
+class Started(Report, frozen=True, kw_only=True, tag="alterd.report.started.v1", tag_field="type"):
+    """The executor took the attempt and asks to be granted it."""
+
+
+class PhaseEntered(Report, frozen=True, kw_only=True, tag="alterd.report.phase.v1", tag_field="type"):
+    phase: str
+
+
+class ReadyToComplete(Report, frozen=True, kw_only=True, tag="alterd.report.ready.v1", tag_field="type"):
+    ready: bool
+
+
+class ArtifactDeclared(Report, frozen=True, kw_only=True, tag="alterd.report.artifact.v1", tag_field="type"):
+    """An artifact is written down, and may exist from now on."""
+
+    name: str
+
+
+class Completed(Report, frozen=True, kw_only=True, tag="alterd.report.completed.v1", tag_field="type"):
+    message: str = ""
+    rows_copied: int = 0
+    table_rows: int = 0
+    columns: dict[str, str | int | bool] = {}
+    """Further columns of the record that the strategy fills."""
+
+
+class Failed(Report, frozen=True, kw_only=True, tag="alterd.report.failed.v1", tag_field="type"):
+    error: ErrorInfo
+
+
+class CancelledReport(Report, frozen=True, kw_only=True, tag="alterd.report.cancelled.v1", tag_field="type"):
+    """The run obeyed the cancel; the table is as it was."""
+
+
+class ReleasedReport(Report, frozen=True, kw_only=True, tag="alterd.report.released.v1", tag_field="type"):
+    """The attempt is given back; another one decides by facts how to go on."""
+
+    reason: str
+    error: ErrorInfo | None = None
+    died: bool = False
+    """The run's process ended without a word: counted, so that a deadly statement does not run for ever."""
+
+
+class Stale(Report, frozen=True, kw_only=True, tag="alterd.report.stale.v1", tag_field="type"):
+    """The run shows no sign of life."""
+
+    seconds: float
+
+
+class Collected(Report, frozen=True, kw_only=True, tag="alterd.report.collected.v1", tag_field="type"):
+    """Artifacts past their retention are gone. Not tied to an attempt."""
+
+    names: tuple[str, ...]
+
+
+AttemptReport = (
+    Started
+    | PhaseEntered
+    | ReadyToComplete
+    | ArtifactDeclared
+    | Completed
+    | Failed
+    | CancelledReport
+    | ReleasedReport
+    | Stale
+)
+Input = Submission | RefusedRequest | Control | AttemptReport | Collected

@@ -1,0 +1,153 @@
+"""The migration record: one shard migration, with Vitess's column names.
+
+The scheduler alone writes it. Columns that only a later capability fills keep their defaults. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from alterd_contracts import subjects
+from alterd_contracts.events import MigrationEvent
+from alterd_contracts.statement import StatementKind
+from alterd_contracts.states import Status
+
+Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Migration(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard migration. Fields up to `in_order_completion_pending_count` are the columns a user sees."""
+
+    id: int
+    """Order of submission over the whole system; the rows of one migration share it."""
+    migration_uuid: str
+    keyspace: str
+    shard: str
+    mysql_schema: str
+    mysql_table: str
+    migration_statement: str
+    strategy: str
+    options: str = ""
+    added_timestamp: Timestamp | None = None
+    requested_timestamp: Timestamp | None = None
+    ready_timestamp: Timestamp | None = None
+    started_timestamp: Timestamp | None = None
+    liveness_timestamp: Timestamp | None = None
+    completed_timestamp: Timestamp | None = None
+    cleanup_timestamp: Timestamp | None = None
+    migration_status: Status = Status.QUEUED
+    log_path: str = ""
+    log_file: str = ""
+    artifacts: str = ""
+    """Names, each followed by a comma."""
+    retries: int = 0
+    tablet: str = ""
+    """Id of the executor that owns or owned it."""
+    tablet_failure: bool = False
+    progress: float = 0.0
+    """Percent, 0 to 100."""
+    migration_context: str = ""
+    ddl_action: str = ""
+    message: str = ""
+    message_timestamp: Timestamp | None = None
+    eta_seconds: int = -1
+    """-1 unknown, 0 now."""
+    rows_copied: int = 0
+    table_rows: int = 0
+    vreplication_lag_seconds: int = 0
+    added_unique_keys: int = 0
+    removed_unique_keys: int = 0
+    removed_unique_key_names: str = ""
+    removed_foreign_key_names: str = ""
+    dropped_no_default_column_names: str = ""
+    expanded_column_names: str = ""
+    revertible_notes: str = ""
+    retain_artifacts_seconds: int = 0
+    """-1 collect now, 0 the default."""
+    postpone_launch: bool = False
+    postpone_completion: bool = False
+    allow_concurrent: bool = False
+    reverted_uuid: str = ""
+    is_view: bool = False
+    ready_to_complete: bool = False
+    ready_to_complete_timestamp: Timestamp | None = None
+    vitess_liveness_indicator: int = 0
+    user_throttle_ratio: float = 0.0
+    special_plan: str = ""
+    last_throttled_timestamp: Timestamp | None = None
+    component_throttled: str = ""
+    reason_throttled: str = ""
+    cancelled_timestamp: Timestamp | None = None
+    stage: str = ""
+    cutover_attempts: int = 0
+    last_cutover_attempt_timestamp: Timestamp | None = None
+    is_immediate_operation: bool = False
+    reviewed_timestamp: Timestamp | None = None
+    shadow_analyzed_timestamp: Timestamp | None = None
+    force_cutover: bool = False
+    cutover_threshold_seconds: int = 0
+    in_order_completion_pending_count: int = 0
+
+    # What alterd keeps beside Vitess's columns.
+    request_id: str = ""
+    statement_kind: StatementKind = StatementKind.ALTER_TABLE
+    if_exists: bool = False
+    if_not_exists: bool = False
+    attempt: int = 0
+    """Of the last dispatch; rises for ever, also over retries."""
+    first_attempt: int = 1
+    """The attempt at which the current try began: a retry starts over, what came before is only cleaned up."""
+    deaths: int = 0
+    """Runs of this try that ended without a word."""
+    incarnation: str = ""
+    """Of the executor in `tablet`: tells a restarted one from the one that was granted the attempt."""
+    error_code: str = ""
+    cancel_requested: bool = False
+    cancel_message: str = ""
+    paused: bool = False
+    dispatch_delay: float = 0.0
+    """Seconds that a ready attempt waits before it is put into the work queue, by the leader's monotonic clock."""
+    caller: str = ""
+    input_seq: int = 0
+    """The last input that changed this record: what the log delivers again is skipped."""
+    event: MigrationEvent | None = None
+    """The fact of the last write, published after it."""
+
+    @property
+    def open_key(self) -> str:
+        return subjects.open_key(self.keyspace, self.shard, self.migration_uuid)
+
+    @property
+    def done_key(self) -> str:
+        return subjects.done_key(self.keyspace, self.shard, self.migration_uuid)
+
+    @property
+    def ever_dispatched(self) -> bool:
+        """Some attempt of the current try may have touched the shard."""
+        return self.attempt >= self.first_attempt
+
+    def evolve(self, **changes: Any) -> Migration:
+        return msgspec.structs.replace(self, **changes)
+
+
+COLUMNS: tuple[str, ...] = Migration.__struct_fields__[
+    : Migration.__struct_fields__.index("in_order_completion_pending_count") + 1
+]
+"""The columns a user sees, in order."""
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the leader has come: all inputs up to `input_seq` are decided, their events published."""
+
+    input_seq: int = 0
+    next_id: int = 1
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """Who leads."""
+
+    leader: str
+    started_at: Timestamp

@@ -1,0 +1,261 @@
+"""What a strategy is, and all that it sees of alterd.
+
+One runner drives every strategy through the same steps, in a process of its own::
+
+    check ──► plan            served on request, no side effects
+    recover ──► run           recover first when an attempt came before
+       └────────┴──► recover  after an error, a cancel or a lost session: what do the facts say?
+    cleanup                   after every ending that leaves the table as it was
+
+Strategies are async classes; hooks only register them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from alterd_contracts.declaration import Declaration
+from alterd_contracts.errors import AlterdError
+from alterd_contracts.migration import Migration
+from alterd_contracts.names import ArtifactKind
+from alterd_contracts.requests import PlanStep
+from alterd_contracts.statement import Statement
+
+
+class Session(Protocol):
+    """A named MySQL session that can be killed and never reconnects. One statement at a time.
+
+    A refused statement raises `StatementFailed`, a lost connection `LostSession`. Cancelling the waiting task kills
+    the statement on the server and leaves the session usable.
+    """
+
+    @property
+    def connection_id(self) -> int: ...
+    async def query(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]: ...
+    async def value(self, sql: str, params: Sequence[Any] = ()) -> Any: ...
+    async def execute(self, sql: str, params: Sequence[Any] = ()) -> int: ...
+    async def close(self) -> None: ...
+
+
+class Throttle(Protocol):
+    """Whether to write now."""
+
+    @property
+    def url(self) -> str:
+        """For tools on this host: 200 go, 429 wait."""
+        ...
+
+    async def wait(self, app: str) -> float:
+        """Returns at once, or when the throttler says go: the seconds waited. No verdict means wait."""
+        ...
+
+
+class Log(Protocol):
+    """The migration's own log, shown by ``alterd logs``."""
+
+    def info(self, text: str) -> None: ...
+    def warning(self, text: str) -> None: ...
+    def error(self, text: str) -> None: ...
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the users want of the run, out of the record."""
+
+    cancel_requested: bool = False
+    may_complete: bool = True
+    """False while completion is postponed."""
+    force_cutover: bool = False
+    cutover_threshold_seconds: int = 0
+    paused: bool = False
+
+    @classmethod
+    def of(cls, record: Migration) -> Wanted:
+        return cls(
+            cancel_requested=record.cancel_requested,
+            may_complete=not record.postpone_completion,
+            force_cutover=record.force_cutover,
+            cutover_threshold_seconds=record.cutover_threshold_seconds,
+            paused=record.paused,
+        )
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a completed run tells."""
+
+    message: str = ""
+    rows_copied: int = 0
+    table_rows: int = 0
+    columns: dict[str, str | int | bool] = {}
+    """Further columns of the record."""
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """The dead attempt's work is taken up where it stood."""
+
+
+class AlreadyCompleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The change has happened."""
+
+    facts: Facts
+
+
+class StartOver(msgspec.Struct, frozen=True, kw_only=True):
+    """The table is as it was."""
+
+
+Recovery = Resume | AlreadyCompleted | StartOver
+"""What `Strategy.recover` finds; it raises `Ambiguous` where the facts do not tell."""
+
+
+class Task(Protocol):
+    """All that a running strategy sees of alterd."""
+
+    @property
+    def migration(self) -> Migration: ...
+    @property
+    def statement(self) -> Statement: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def workdir(self) -> Path:
+        """A folder of this attempt, removed afterwards."""
+        ...
+
+    @property
+    def throttle(self) -> Throttle: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def wanted(self) -> Wanted:
+        """As last heard; `may_complete` asks afresh."""
+        ...
+
+    async def wanted_changed(self) -> Wanted:
+        """Returns when `wanted` differs from what it was at the call."""
+        ...
+
+    async def primary(self, variables: Mapping[str, str | int] | None = None) -> Session:
+        """A new fenced session on the primary, with these session variables. Raises `Fenced`, `ShardUnreachable`."""
+        ...
+
+    async def replica(self) -> Session | None:
+        """A new session on a replica; None where the shard has none."""
+        ...
+
+    def fenced(self, session: Session) -> AbstractAsyncContextManager[None]:
+        """A transaction that begins by reading the fence, and raises `Fenced` if a later attempt owns it."""
+        ...
+
+    async def phase(self, name: str) -> None:
+        """A declared phase begins."""
+        ...
+
+    async def ready(self, ready: bool = True) -> None:
+        """Whether only the completion is left."""
+        ...
+
+    async def may_complete(self) -> bool:
+        """Read fresh, right before the point of no return; waits while NATS does not answer."""
+        ...
+
+    def progress(
+        self,
+        *,
+        rows_copied: int = 0,
+        table_rows: int = 0,
+        percent: float | None = None,
+        eta_seconds: int = -1,
+        lag_seconds: float = 0.0,
+        stage: str = "",
+        cutover_attempts: int = 0,
+    ) -> None:
+        """How far the run is; also a sign of life."""
+        ...
+
+    def alive(self) -> None:
+        """A sign of life."""
+        ...
+
+    async def artifact(self, kind: ArtifactKind) -> str:
+        """A name for an artifact that may exist from now on: written down on the shard before it is returned."""
+        ...
+
+    async def forget_artifact(self, name: str) -> None:
+        """The artifact does not exist (any more)."""
+        ...
+
+    async def account(self, grants: Sequence[str]) -> Account:
+        """A MySQL account of this attempt with these grants (``SELECT ON `s`.*``), dropped whatever happens."""
+        ...
+
+    async def subprocess(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
+        """Runs a program in a process group of its own, its output into the log; dies with the run.
+
+        Secrets belong into `env` or a file in `workdir`, never into `argv`. Returns the exit code.
+        """
+        ...
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A MySQL account of one attempt."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Account(user={self.user!r}, password=***)"
+
+
+class ShardView(Protocol):
+    """A shard as `check` and `plan` see it: empty copies of its tables in a scratch schema."""
+
+    @property
+    def keyspace(self) -> str: ...
+    @property
+    def shard(self) -> str: ...
+    @property
+    def schema(self) -> str: ...
+    @property
+    def scratch(self) -> Session:
+        """Its current schema is the scratch schema, where the script's earlier statements have been applied."""
+        ...
+
+    async def definition(self, table: str) -> str | None:
+        """SHOW CREATE TABLE of the real table, None where there is none."""
+        ...
+
+
+class Strategy(ABC):
+    """How a change is carried out. One instance serves many attempts: it keeps no state between them."""
+
+    @abstractmethod
+    def declare(self) -> Declaration:
+        """What this strategy offers. The same for ever in one process."""
+
+    async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:  # noqa: ARG002
+        """What speaks against `change`, beyond MySQL's own word on the empty copy. No side effects."""
+        return ()
+
+    async def plan(self, change: Migration, shard: ShardView) -> Sequence[PlanStep]:  # noqa: ARG002
+        """What `run` would do. No side effects."""
+        return (PlanStep(statement=1, action="run", sql=change.migration_statement),)
+
+    @abstractmethod
+    async def run(self, task: Task) -> Facts:
+        """Carries the change out. Raises an AlterdError; what it raises, and a cancel, is followed by `recover`."""
+
+    @abstractmethod
+    async def recover(self, task: Task, last_attempt: int) -> Recovery:
+        """What attempt `last_attempt` left, by facts on the server; its sessions are gone when this is called.
+
+        Raises `Ambiguous` where the facts do not tell.
+        """
+
+    async def cleanup(self, task: Task) -> None:  # noqa: B027
+        """Removes what no longer serves, after every ending that left the table as it was. Idempotent."""

@@ -1,0 +1,1 @@
+"""What every service stands on: settings, the bus, leases, logs, metrics, health, MySQL access."""

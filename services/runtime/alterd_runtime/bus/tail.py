@@ -1,0 +1,156 @@
+"""Reads a stream in order, for ever, from where it was left.
+
+An own push consumer without acks: nats-py's ordered consumer stops for good when its reset meets a closed
+connection. Order is proved by the consumer's sequence; a gap, a missed heartbeat or a restarted server begins a new
+consumer right behind the last message that was handed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext, api
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT = 2.0
+"""Seconds between the server's signs of life on an idle consumer."""
+SILENCE = 3 * HEARTBEAT
+"""Seconds after which a consumer is taken for dead."""
+PAUSE = 0.25
+"""Seconds between attempts to begin a new consumer."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored message."""
+
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+    sequence: int
+    """In the stream."""
+    time: datetime
+    """When the stream's leader stored it."""
+    pending: int
+    """How many came after it when it was sent."""
+
+
+class Tail:
+    """One reader of one stream.
+
+    `start`: the first sequence wanted. `last_per_subject`: begin with the last message of each subject instead.
+    """
+
+    def __init__(
+        self,
+        nc: Client,
+        js: JetStreamContext,
+        stream: str,
+        filters: tuple[str, ...],
+        *,
+        start: int = 1,
+        last_per_subject: bool = False,
+        new_only: bool = False,
+    ) -> None:
+        self._nc, self._js, self._stream, self._filters = nc, js, stream, filters
+        self._next = start
+        self._last_per_subject = last_per_subject
+        self._new_only = new_only
+        self._caught_up = False
+
+    async def __aiter__(self) -> AsyncIterator[Message | None]:
+        """Each message; None once, when all that was there at the beginning has been handed out."""
+        while True:
+            subscription: Subscription | None = None
+            try:
+                subscription, pending = await self._begin()
+                if pending == 0 and not self._caught_up:
+                    self._caught_up = True
+                    yield None
+                async for message in self._follow(subscription):
+                    self._next = message.sequence + 1
+                    self._last_per_subject = False
+                    yield message
+                    if message.pending == 0 and not self._caught_up:
+                        self._caught_up = True
+                        yield None
+            except (nats.errors.Error, nats.js.errors.Error, OSError) as error:
+                log.info("tail.again", stream=self._stream, next=self._next, why=type(error).__name__)
+                await asyncio.sleep(PAUSE)
+            finally:
+                if subscription is not None:
+                    with suppress(nats.errors.Error):
+                        await subscription.unsubscribe()
+
+    async def _begin(self) -> tuple[Subscription, int]:
+        inbox = self._nc.new_inbox()
+        subscription = await self._nc.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
+        if self._last_per_subject:
+            policy, start = api.DeliverPolicy.LAST_PER_SUBJECT, None
+        elif self._new_only:
+            last = (await self._js.stream_info(self._stream)).state.last_seq
+            policy, start, self._new_only, self._next = (
+                api.DeliverPolicy.BY_START_SEQUENCE,
+                last + 1,
+                False,
+                last + 1,
+            )
+        else:
+            policy, start = api.DeliverPolicy.BY_START_SEQUENCE, max(1, self._next)
+        info = await self._js.add_consumer(
+            self._stream,
+            api.ConsumerConfig(
+                deliver_subject=inbox,
+                deliver_policy=policy,
+                opt_start_seq=start,
+                ack_policy=api.AckPolicy.NONE,
+                filter_subjects=list(self._filters),
+                idle_heartbeat=HEARTBEAT,
+                flow_control=True,
+                inactive_threshold=30.0,
+                mem_storage=True,
+                num_replicas=1,
+                max_deliver=1,
+            ),
+        )
+        return subscription, info.num_pending or 0
+
+    async def _follow(self, subscription: Subscription) -> AsyncIterator[Message]:
+        """Messages of one consumer, until something is wrong with it (then a TimeoutError)."""
+        seen = 0
+        while True:
+            msg = await subscription.next_msg(timeout=SILENCE)
+            if JetStreamContext.is_status_msg(msg):
+                if msg.reply:  # flow control: the server waits for this answer
+                    await self._nc.publish(msg.reply)
+                last = (msg.headers or {}).get(api.Header.LAST_CONSUMER.value)
+                if last is not None and int(last) != seen:
+                    raise nats.errors.TimeoutError
+                continue
+            metadata = msg.metadata
+            if metadata.sequence.consumer != seen + 1:
+                raise nats.errors.TimeoutError
+            seen += 1
+            yield message_of(msg)
+
+
+def message_of(msg: Msg) -> Message:
+    metadata = msg.metadata
+    return Message(
+        subject=msg.subject,
+        data=msg.data,
+        headers=dict(msg.headers or {}),
+        sequence=metadata.sequence.stream,
+        time=metadata.timestamp,
+        pending=metadata.num_pending,
+    )

@@ -1,0 +1,161 @@
+"""Settings: defaults < TOML file < environment < flags.
+
+A service's settings are a frozen struct; each field of it may stand in a table of the file, in the environment as
+``ALTERD_<TABLE>__<FIELD>``, or in an override given by a flag (``table.field``). Secrets never stand here: settings
+name an environment variable or a file that holds one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+import msgspec
+from alterd_contracts.errors import InvalidSetting
+
+from alterd_runtime.bus.connection import NatsSettings
+
+PREFIX = "ALTERD_"
+FILE_VARIABLE = "ALTERD_CONFIG"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is logged."""
+
+    level: str = "info"
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where /livez, /readyz, /metrics and /throttle answer."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: a free one, named in the log; -1: none."""
+
+
+class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    instance: str = ""
+    lease_ttl: int = 15
+    """Seconds after which a silent leader is replaced. Longer than a NATS cluster's change of leader (7 s)."""
+    blocked_after: float = 30.0
+    """Seconds after which work that nobody takes is told as blocked."""
+    max_deaths: int = 5
+    """Runs of one try that may end without a word before the migration fails."""
+    release_delay: float = 5.0
+    """Seconds before work that was given back because its shard did not answer is offered again."""
+
+
+class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    instance: str = ""
+    """Empty: made from the host's name. Two running executors must never share one."""
+    slots: int = 8
+    """Attempts at once, each a process of about 40 MB."""
+    lease_ttl: int = 15
+    """Seconds after which a silent executor is taken for dead."""
+    strategies: tuple[str, ...] = ()
+    """Only these; empty: all that its plugins offer."""
+    stale_warn: float = 300.0
+    """Seconds without a sign of life before a warning."""
+    stale_fail: float = 10800.0
+    """Seconds without a sign of life before the run is ended."""
+    collect_interval: float = 3600.0
+    """Seconds between looks for artifacts past their retention."""
+    retain_artifacts: float = 86400.0
+    """Seconds for which artifacts are kept."""
+    workdir: str = ""
+    """Where runs keep their files; empty: the system's temporary folder."""
+    lock_wait_timeout: int = 10
+    """Seconds a statement waits for a table's metadata lock; every new query on the table waits with it."""
+
+
+class ThrottlerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    instance: str = ""
+    lease_ttl: int = 15
+    interval: float = 0.25
+    """Seconds between measurements of a shard somebody asks about."""
+    idle_after: float = 10.0
+    """Seconds after the last question at which a shard is no longer measured."""
+    max_lag: float = 5.0
+    """Seconds of replica lag above which the verdict is wait."""
+    max_threads_running: int = 100
+
+
+class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    instance: str = ""
+    check_timeout: float = 60.0
+    """Seconds for an executor to try a script on one shard."""
+    decision_timeout: float = 5.0
+    """Seconds to wait for the scheduler's word before answering "recorded, not decided yet"."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    nats: NatsSettings = NatsSettings()
+    log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
+    intake: IntakeSettings = IntakeSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    throttler: ThrottlerSettings = ThrottlerSettings()
+
+
+def load(
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings of this process.
+
+    `overrides`: ``{"nats.servers": "nats://…"}``. Raises `InvalidSetting` naming the setting and where it came from.
+    """
+    environ = os.environ if environ is None else environ
+    path = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    data = _read(path) if path else {}
+    _convert(data, f"the file {path}")
+    for name, value in environ.items():
+        table, separator, field = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and separator:
+            _set(data, table, field, value, f"the environment variable {name}")
+    for dotted, value in (overrides or {}).items():
+        table, _, field = dotted.partition(".")
+        _set(data, table, field, value, f"the flag for {dotted}")
+    return _convert(data, "the settings")
+
+
+def instance_name(configured: str) -> str:
+    """The configured name of this instance, or one made from the host's."""
+    name = configured or f"{socket.gethostname()}-{os.getpid()}"
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InvalidSetting(f"cannot read {path}: {error.strerror}", setting=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSetting(f"{path} is no TOML: {error}", setting=str(path)) from None
+
+
+def _set(data: dict[str, Any], table: str, field: str, value: str, origin: str) -> None:
+    kind = get_type_hints(Settings).get(table)
+    if kind is None or field not in get_type_hints(kind):
+        raise InvalidSetting(f"{origin} names no setting", setting=f"{table}.{field}")
+    parsed: Any = value
+    if get_origin(get_type_hints(kind)[field]) is tuple:
+        parsed = [part.strip() for part in value.split(",") if part.strip()]
+    data.setdefault(table, {})[field] = parsed
+    _convert(data, origin)
+
+
+def _convert(data: dict[str, Any], origin: str) -> Settings:
+    try:
+        return msgspec.convert(data, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidSetting(f"{origin}: {error}", setting=origin) from None

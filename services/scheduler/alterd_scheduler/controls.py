@@ -1,0 +1,124 @@
+"""A user's commands: their effect in each state. Pure."""
+
+from __future__ import annotations
+
+from alterd_contracts.errors import UnknownMigration
+from alterd_contracts.events import Fact
+from alterd_contracts.inputs import Control
+from alterd_contracts.migration import Migration
+from alterd_contracts.requests import Answered, Command, Refusal, ShardEffect
+from alterd_contracts.states import Status, Trigger
+
+from alterd_scheduler.decisions import Decision, Known
+from alterd_scheduler.facts import Moment, changed, moved
+
+
+def decide_control(control: Control, known: Known, moment: Moment) -> Decision:
+    """Applies the command to each row it names; the answer says what it did on each shard."""
+    rows = [
+        row
+        for row in known.rows(control.keyspace, control.migration_uuid)
+        if not control.shards or row.shard in control.shards
+    ]
+    if not rows:
+        error = UnknownMigration(
+            f"there is no migration {control.migration_uuid} in keyspace {control.keyspace}"
+            + (f" on shard {', '.join(control.shards)}" if control.shards else ""),
+            uuid=control.migration_uuid,
+        )
+        return Decision(outcome=Refusal(errors=(error.info(),)), ignored="unknown_migration")
+    records: list[Migration] = []
+    effects: list[ShardEffect] = []
+    for row in rows:
+        if moment.input_seq and row.input_seq >= moment.input_seq:  # this very command, delivered again
+            new, text = None, "done already"
+        elif control.command is Command.CANCEL:
+            new, text = cancelled(row, moment, control)
+        else:
+            new = retried(row, moment, control.caller)
+            text = "queued again" if new else f"is {row.migration_status}; only failed and cancelled ones are retried"
+        if new is not None:
+            records.append(new)
+        effects.append(
+            ShardEffect(
+                shard=row.shard,
+                affected=0 if new is None else 1,
+                migration_status=(new or row).migration_status,
+                message=text,
+            )
+        )
+    return Decision(
+        records=tuple(records), outcome=Answered(migration_uuid=control.migration_uuid, effects=tuple(effects))
+    )
+
+
+def cancelled(row: Migration, moment: Moment, control: Control) -> tuple[Migration | None, str]:
+    """What has not begun ends at once; what may have touched the shard ends by its executor's word."""
+    text = control.message or "CANCEL issued by user"
+    if row.migration_status.terminal:
+        return None, f"is {row.migration_status} already"
+    untouched = row.migration_status is Status.QUEUED or (
+        row.migration_status is Status.READY and row.started_timestamp is None
+    )
+    if untouched:
+        new = moved(
+            row,
+            Trigger.CANCELLED,
+            Fact.CANCELLED,
+            moment,
+            caller=control.caller,
+            message=text,
+            cancelled_timestamp=moment.now,
+            cancel_requested=True,
+        )
+        return new, "cancelled"
+    if row.cancel_requested:
+        return None, "is being cancelled already"
+    new = changed(
+        row,
+        Fact.CANCEL_REQUESTED,
+        moment,
+        caller=control.caller,
+        message=text,
+        cancel_requested=True,
+        cancel_message=text,
+    )
+    return new, "cancel requested; ends by its executor's word"
+
+
+def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
+    """A failed or cancelled migration starts from zero, behind its old place in the order."""
+    return moved(
+        row,
+        Trigger.RETRIED,
+        Fact.RETRIED,
+        moment,
+        caller=caller,
+        retries=row.retries + 1,
+        first_attempt=row.attempt + 1,
+        deaths=0,
+        tablet="",
+        incarnation="",
+        tablet_failure=False,
+        message="",
+        stage="",
+        error_code="",
+        progress=0.0,
+        eta_seconds=-1,
+        rows_copied=0,
+        cutover_attempts=0,
+        ready_to_complete=False,
+        in_order_completion_pending_count=0,
+        cancel_requested=False,
+        cancel_message="",
+        dispatch_delay=0.0,
+        ready_timestamp=None,
+        started_timestamp=None,
+        liveness_timestamp=None,
+        completed_timestamp=None,
+        cancelled_timestamp=None,
+        cleanup_timestamp=None,
+        ready_to_complete_timestamp=None,
+        last_cutover_attempt_timestamp=None,
+        shadow_analyzed_timestamp=None,
+    )

@@ -1,0 +1,80 @@
+"""How a record changes, and the fact that tells of it. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from alterd_contracts.errors import ErrorInfo
+from alterd_contracts.events import Fact, MigrationEvent
+from alterd_contracts.migration import Migration
+from alterd_contracts.states import Trigger, after
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """When a decision is taken, and because of what."""
+
+    now: datetime
+    """The time the stream's leader gave the input; for what time alone changes, the scheduler's own."""
+    input_seq: int = 0
+    """0: no input, the records alone."""
+
+
+def event_of(
+    record: Migration, fact: Fact, now: datetime, error: ErrorInfo | None = None, caller: str = ""
+) -> MigrationEvent:
+    """The fact, with an id that is the same however often the decision is repeated."""
+    return MigrationEvent(
+        id=f"{record.keyspace}.{record.shard}.{record.migration_uuid}:{record.attempt}:{record.input_seq}:{fact}",
+        time=now,
+        fact=fact,
+        keyspace=record.keyspace,
+        shard=record.shard,
+        migration_uuid=record.migration_uuid,
+        migration_context=record.migration_context,
+        migration_status=record.migration_status,
+        strategy=record.strategy,
+        ddl_action=record.ddl_action,
+        mysql_table=record.mysql_table,
+        attempt=record.attempt,
+        tablet=record.tablet,
+        message=record.message,
+        error=error,
+        caller=caller,
+    )
+
+
+def changed(
+    record: Migration,
+    fact: Fact,
+    moment: Moment,
+    *,
+    error: ErrorInfo | None = None,
+    caller: str = "",
+    **columns: Any,
+) -> Migration:
+    """The record with new columns, and the event that says so."""
+    if "message" in columns:
+        columns["message_timestamp"] = moment.now if columns["message"] else None
+    new = record.evolve(**columns, input_seq=moment.input_seq or record.input_seq)
+    return new.evolve(event=event_of(new, fact, moment.now, error, caller))
+
+
+def moved(
+    record: Migration,
+    trigger: Trigger,
+    fact: Fact,
+    moment: Moment,
+    *,
+    error: ErrorInfo | None = None,
+    caller: str = "",
+    **columns: Any,
+) -> Migration | None:
+    """The record in the state that `trigger` leads to; None where it has no effect in its state."""
+    status = after(record.migration_status, trigger)
+    if status is None:
+        return None
+    if status.terminal:
+        columns.setdefault("completed_timestamp", moment.now)
+    return changed(record, fact, moment, error=error, caller=caller, migration_status=status, **columns)

@@ -1,0 +1,183 @@
+"""What executors report of the current attempt. Reports of any other attempt are ignored and counted. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from alterd_contracts.errors import RunDied
+from alterd_contracts.events import Fact
+from alterd_contracts.inputs import (
+    ArtifactDeclared,
+    AttemptReport,
+    CancelledReport,
+    Collected,
+    Completed,
+    Failed,
+    PhaseEntered,
+    ReadyToComplete,
+    ReleasedReport,
+    Stale,
+    Started,
+)
+from alterd_contracts.migration import COLUMNS, Migration
+from alterd_contracts.states import Status, Trigger
+
+from alterd_scheduler.decisions import Decision, Known
+from alterd_scheduler.facts import Moment, changed, moved
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings that reports are judged by."""
+
+    max_deaths: int = 5
+    release_delay: float = 5.0
+    """Seconds."""
+
+
+OWNED_BY_SCHEDULER = frozenset(
+    {"id", "migration_uuid", "keyspace", "shard", "migration_status", "attempt", "tablet", "migration_statement"}
+)
+"""Columns that no strategy may fill."""
+
+
+def decide_report(report: AttemptReport, known: Known, moment: Moment, limits: Limits) -> Decision:
+    """The record after the report; nothing for a report that is old, foreign or without effect."""
+    row = known.get(report.keyspace, report.shard, report.migration_uuid)
+    if row is None:
+        return Decision(ignored="unknown_migration")
+    if why := _why_ignored(row, report, moment):
+        return Decision(ignored=why)
+    granting = isinstance(report, Started)
+    new = _started(row, report, moment) if granting else _reported(row, report, moment, limits)
+    return Decision(records=(new,)) if new else Decision(ignored="no_effect")
+
+
+def _why_ignored(row: Migration, report: AttemptReport, moment: Moment) -> str:
+    if moment.input_seq and row.input_seq >= moment.input_seq:
+        return "seen"
+    if report.attempt != row.attempt:
+        return "other_attempt"
+    if isinstance(report, Started):
+        return "" if row.migration_status is Status.READY else "not_ready"
+    if row.migration_status is not Status.RUNNING:
+        return "not_running"
+    if (report.executor, report.incarnation) != (row.tablet, row.incarnation):
+        return "other_executor"
+    return ""
+
+
+def decide_collected(report: Collected, known: Known, moment: Moment) -> Decision:
+    """Artifacts past their retention are gone: the columns say so, in whatever state."""
+    row = known.get(report.keyspace, report.shard, report.migration_uuid)
+    if row is None:
+        return Decision(ignored="unknown_migration")
+    if moment.input_seq and row.input_seq >= moment.input_seq:
+        return Decision(ignored="seen")
+    left = [name for name in row.artifacts.split(",") if name and name not in report.names]
+    columns: dict[str, Any] = {"artifacts": "".join(f"{name}," for name in left)}
+    if not left:
+        columns["cleanup_timestamp"] = moment.now
+    return Decision(records=(changed(row, Fact.COLLECTED, moment, **columns),))
+
+
+def _started(row: Migration, report: Started, moment: Moment) -> Migration | None:
+    """Grants the attempt to the first executor that asks."""
+    return moved(
+        row,
+        Trigger.STARTED,
+        Fact.STARTED,
+        moment,
+        tablet=report.executor,
+        incarnation=report.incarnation,
+        started_timestamp=row.started_timestamp or moment.now,
+        liveness_timestamp=moment.now,
+        message="",
+    )
+
+
+def _reported(  # noqa: PLR0911 - one return for each kind of report
+    row: Migration, report: AttemptReport, moment: Moment, limits: Limits
+) -> Migration | None:
+    match report:
+        case PhaseEntered(phase=phase):
+            return changed(row, Fact.PHASE, moment, stage=phase)
+        case ReadyToComplete(ready=ready):
+            return changed(
+                row,
+                Fact.READY_TO_COMPLETE,
+                moment,
+                ready_to_complete=ready,
+                ready_to_complete_timestamp=row.ready_to_complete_timestamp or (moment.now if ready else None),
+            )
+        case ArtifactDeclared(name=name):
+            if f"{name}," in row.artifacts:
+                return None
+            return changed(row, Fact.ARTIFACT, moment, artifacts=f"{row.artifacts}{name},")
+        case Completed():
+            return _completed(row, report, moment)
+        case Failed(error=error):
+            return moved(
+                row, Trigger.FAILED, Fact.FAILED, moment, error=error, message=error.message, error_code=error.code
+            )
+        case CancelledReport():
+            return moved(
+                row,
+                Trigger.CANCELLED,
+                Fact.CANCELLED,
+                moment,
+                message=row.cancel_message or row.message,
+                cancelled_timestamp=moment.now,
+            )
+        case ReleasedReport():
+            return _released(row, report, moment, limits)
+        case Stale(seconds=seconds):
+            return changed(row, Fact.STALE, moment, message=f"no sign of life for {seconds:.0f} s")
+        case _:
+            return None
+
+
+def _completed(row: Migration, report: Completed, moment: Moment) -> Migration | None:
+    columns: dict[str, Any] = {
+        name: value for name, value in report.columns.items() if name in COLUMNS and name not in OWNED_BY_SCHEDULER
+    }
+    columns |= {
+        "message": report.message,
+        "rows_copied": report.rows_copied,
+        "table_rows": report.table_rows,
+        "progress": 100.0,
+        "eta_seconds": 0,
+    }
+    return moved(row, Trigger.COMPLETED, Fact.COMPLETED, moment, **columns)
+
+
+def _released(row: Migration, report: ReleasedReport, moment: Moment, limits: Limits) -> Migration | None:
+    deaths = row.deaths + report.died
+    if deaths >= limits.max_deaths:
+        error = RunDied(f"{deaths} runs ended without a word; the last: {report.reason}")
+        return moved(
+            row,
+            Trigger.FAILED,
+            Fact.FAILED,
+            moment,
+            error=error.info(),
+            message=error.message,
+            error_code=error.code,
+            deaths=deaths,
+        )
+    delay = limits.release_delay if report.error or report.died else 0.0
+    return moved(
+        row,
+        Trigger.RELEASED,
+        Fact.RELEASED,
+        moment,
+        error=report.error,
+        message=report.reason,
+        attempt=row.attempt + 1,
+        tablet="",
+        incarnation="",
+        stage="",
+        deaths=deaths,
+        ready_timestamp=moment.now,
+        dispatch_delay=delay,
+    )
