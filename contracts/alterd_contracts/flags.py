@@ -1,4 +1,4 @@
-"""Flags that a strategy understands."""
+"""What a strategy says of the flags that users may put behind its name."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ class FlagKind(StrEnum):
     """How a flag is written."""
 
     SWITCH = "switch"
-    """``--name``"""
+    """``--name``, on when it is there."""
     DURATION = "duration"
-    """``--name=1h30m``"""
+    """``--name=1h30m``; nothing or 0 after the ``=`` means the default."""
     TEXT = "text"
-    """``--name=value``"""
+    """``--name=value``."""
 
 
 class FlagDeclaration(msgspec.Struct, frozen=True, kw_only=True):
-    """One flag."""
+    """One flag of a strategy."""
 
     name: str
     """Without dashes."""
-    kind: FlagKind
-    help: str
-    minimum: float | None = None
-    """Seconds, of a duration."""
-    maximum: float | None = None
+    kind: FlagKind = FlagKind.SWITCH
+    minimum: str = ""
+    """Of a duration, as a user would write it: ``5s``. Empty for none."""
+    maximum: str = ""
     default: str = ""
+    """As a user would write it; empty means 0 for a duration, the empty text for a text."""
     kinds: tuple[StatementKind, ...] = ()
-    """Statements to which it applies; empty: all."""
+    """The statements on which the flag has an effect; empty for all."""
+    help: str = ""
+
+    def applies(self, kind: StatementKind) -> bool:
+        return not self.kinds or kind in self.kinds

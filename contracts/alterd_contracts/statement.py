@@ -1,14 +1,17 @@
-"""One schema change, as intake read it."""
+"""One schema change, as intake read it: what the other parts know of a statement without parsing SQL."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
+DdlAction = Literal["create", "alter", "drop"]
+
 
 class StatementKind(StrEnum):
-    """What a statement does."""
+    """The statements that can be managed."""
 
     CREATE_TABLE = "create_table"
     ALTER_TABLE = "alter_table"
@@ -17,25 +20,44 @@ class StatementKind(StrEnum):
     ALTER_VIEW = "alter_view"
     DROP_VIEW = "drop_view"
 
+    @property
+    def ddl_action(self) -> DdlAction:
+        return _ACTIONS[self]
+
+    @property
+    def is_view(self) -> bool:
+        return self in _VIEWS
+
+
+_VIEWS = frozenset({StatementKind.CREATE_VIEW, StatementKind.ALTER_VIEW, StatementKind.DROP_VIEW})
+_ACTIONS: dict[StatementKind, DdlAction] = {
+    StatementKind.CREATE_TABLE: "create",
+    StatementKind.ALTER_TABLE: "alter",
+    StatementKind.DROP_TABLE: "drop",
+    StatementKind.CREATE_VIEW: "create",
+    StatementKind.ALTER_VIEW: "alter",
+    StatementKind.DROP_VIEW: "drop",
+}
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement that can become a migration."""
+    """One statement about one table or view."""
 
     kind: StatementKind
-    ddl_action: str
-    """``create``, ``alter`` or ``drop``."""
+    ddl_action: DdlAction
     is_view: bool = False
     table: str
-    """The table's or view's name, unquoted."""
+    """Name of the table or view, unquoted, without its schema."""
     sql: str
-    """What is run: the user's own text, comments and schema qualifier removed, executable comments unwrapped."""
-    original: str
-    """As it was written."""
+    """What is run: the user's own text without comments, qualifier and semicolon; CREATE and DROP INDEX as ALTER."""
+    original: str = ""
+    """What the user wrote between two semicolons, comments included; shared by the tables of one DROP."""
     if_exists: bool = False
     if_not_exists: bool = False
     number: int = 1
-    """Position in the script, from 1, after splitting."""
+    """Position in the script from 1, each table of a DROP counted."""
     qualifier: str = ""
-    """The schema the user wrote before the name."""
+    """The schema that the user wrote before the name, empty for none."""
     tables: tuple[str, ...] = ()
-    """Other tables it names."""
+    """Other tables and views of the same schema that the statement names: LIKE, REFERENCES, and (found by a simple
+    reading of the text) what a view selects from."""

@@ -48,8 +48,7 @@ def decide_report(report: AttemptReport, known: Known, moment: Moment, limits: L
         return Decision(ignored="unknown_migration")
     if why := _why_ignored(row, report, moment):
         return Decision(ignored=why)
-    granting = isinstance(report, Started)
-    new = _started(row, report, moment) if granting else _reported(row, report, moment, limits)
+    new = _started(row, report, moment) if isinstance(report, Started) else _reported(row, report, moment, limits)
     return Decision(records=(new,)) if new else Decision(ignored="no_effect")
 
 

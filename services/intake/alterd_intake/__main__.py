@@ -1,0 +1,10 @@
+"""``python -m alterd_intake``"""
+
+import sys
+
+from alterd_runtime.service import run
+
+from alterd_intake.service import main
+
+if __name__ == "__main__":
+    sys.exit(run("intake", lambda settings: settings.intake.instance, main))

@@ -1,0 +1,113 @@
+"""Which strategy, shards and uuids a request means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from alterd_contracts.declaration import Declaration
+from alterd_contracts.errors import (
+    ErrorInfo,
+    InvalidInput,
+    InvalidName,
+    InvalidStrategy,
+    UnknownKeyspace,
+    UnknownStrategy,
+    UnsupportedStatement,
+)
+from alterd_contracts.names import check_context, check_keyspace, check_request, check_uuid, migration_uuid
+from alterd_contracts.requests import DdlRequest
+from alterd_contracts.statement import Statement
+from alterd_contracts.topology import Keyspace
+
+
+def check_names(request: DdlRequest) -> list[ErrorInfo]:
+    """What is malformed in the request's own fields."""
+    errors: list[ErrorInfo] = []
+    checks = [(check_request, request.request_id), (check_keyspace, request.keyspace)]
+    checks += [(check_context, request.migration_context)]
+    checks += [(check_uuid, uuid) for uuid in request.uuids]
+    for check, value in checks:
+        try:
+            check(value)
+        except InvalidName as error:
+            errors.append(error.info())
+    twice = sorted({uuid for uuid in request.uuids if request.uuids.count(uuid) > 1})
+    return errors + [InvalidName(f"uuid {uuid} is given twice", uuid=uuid).info() for uuid in twice]
+
+
+def find_keyspace(name: str, found: Keyspace | None, known: Iterable[str]) -> Keyspace:
+    """Raises `UnknownKeyspace` that names those there are."""
+    if found is None:
+        names = ", ".join(known) or "none is"
+        raise UnknownKeyspace(
+            f"there is no keyspace {name!r}; known: {names}",
+            hint="add it with `alterd keyspace apply FILE.toml`",
+            keyspace=name,
+        )
+    return found
+
+
+def find_strategy(name: str, declared: Mapping[str, Declaration]) -> Declaration:
+    """The declaration of `name` or of its alias. Raises `UnknownStrategy` that names those there are."""
+    if name not in declared:
+        offered = ", ".join(sorted(declared)) or "none: no executor is running"
+        raise UnknownStrategy(
+            f"no running executor offers the strategy {name!r}; offered: {offered}",
+            hint="see `alterd plugins`",
+            strategy=name,
+        )
+    return declared[name]
+
+
+def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> list[ErrorInfo]:
+    """Statements of kinds that the strategy does not declare."""
+    errors = []
+    for statement in statements:
+        if declaration.kind(statement.kind) is None:
+            kinds = ", ".join(str(kind.kind) for kind in declaration.kinds)
+            errors.append(
+                UnsupportedStatement(
+                    f"the strategy {declaration.strategy} does not run {statement.kind}; it runs {kinds}",
+                    statement=named(statement),
+                    strategy=declaration.strategy,
+                ).info()
+            )
+    return errors
+
+
+def uuids_of(request: DdlRequest, statements: tuple[Statement, ...]) -> tuple[str, ...]:
+    """One uuid per statement: the caller's, or made of the request id. Raises `InvalidInput`."""
+    if not request.uuids:
+        return tuple(migration_uuid(request.request_id, number) for number in range(len(statements)))
+    if len(request.uuids) != len(statements):
+        raise InvalidInput(
+            f"{len(request.uuids)} uuids are given for {len(statements)} migrations",
+            hint="one for each, or none; DROP TABLE a, b makes two migrations",
+            flag="uuid",
+        )
+    return request.uuids
+
+
+def context_of(request: DdlRequest) -> str:
+    return request.migration_context or f"alterd:{request.request_id}"
+
+
+def schemas_of(keyspace: Keyspace) -> frozenset[str]:
+    """Qualifiers that a statement may carry: the keyspace's name and its schemas."""
+    return frozenset({keyspace.name, *(shard.schema for shard in keyspace.shards)})
+
+
+def named(statement: Statement) -> str:
+    """How an error names a statement."""
+    text = " ".join(statement.original.split())
+    return f"{statement.number}: {text if len(text) <= 80 else text[:77] + '...'}"
+
+
+def default_strategy(setting: str, keyspace: Keyspace) -> str:
+    """The strategy's text that holds: the request's, else the keyspace's. Raises `InvalidStrategy`."""
+    text = setting.strip() or keyspace.default_ddl_strategy
+    if not text:
+        raise InvalidStrategy(
+            f"the keyspace {keyspace.name} has no default ddl_strategy", hint="give --ddl-strategy", flag="ddl-strategy"
+        )
+    return text
