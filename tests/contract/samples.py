@@ -47,7 +47,12 @@ DECLARATION = Declaration(
     aliases=("native",),
     flags=(
         FlagDeclaration(
-            name="cut-over-threshold", kind=FlagKind.DURATION, help="how long", minimum="5s", maximum="30s", default="10s"
+            name="cut-over-threshold",
+            kind=FlagKind.DURATION,
+            help="how long",
+            minimum="5s",
+            maximum="30s",
+            default="10s",
         ),
     ),
     reserved_flags=("table",),

@@ -17,7 +17,7 @@ from alterd_runtime.bus.errors import LeaseLost, StaleWrite
 from alterd_runtime.bus.fenced import FencedState
 from alterd_runtime.bus.lease import Lease
 from alterd_runtime.bus.tail import Message, Tail
-from alterd_runtime.bus.worker import Delivery, Worker
+from alterd_runtime.bus.worker import Delivery, Slots, Unreadable, Worker
 
 __all__ = [
     "Ack",
@@ -30,7 +30,9 @@ __all__ = [
     "LeaseLost",
     "Message",
     "NatsSettings",
+    "Slots",
     "StaleWrite",
     "Tail",
+    "Unreadable",
     "Worker",
 ]

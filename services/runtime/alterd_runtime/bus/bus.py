@@ -29,7 +29,7 @@ from alterd_runtime.bus.errors import translated
 from alterd_runtime.bus.fenced import FencedState
 from alterd_runtime.bus.lease import Lease
 from alterd_runtime.bus.tail import Message, Tail
-from alterd_runtime.bus.worker import Handler, Worker
+from alterd_runtime.bus.worker import Handler, Slots, Worker
 from alterd_runtime.metrics import PUBLISHED
 
 log = structlog.get_logger(__name__)
@@ -257,10 +257,11 @@ class Bus:
         handle: Handler,
         *,
         concurrency: int = 1,
+        slots: Slots | None = None,
         ack_wait: float = 30.0,
         max_deliver: int = -1,
     ) -> Worker:
-        """A worker on a durable consumer of a work queue; see `Worker`."""
+        """A worker on a durable consumer of a work queue; see `Worker`. `slots`: shared with other workers."""
         return Worker(
             self,
             self._js,
@@ -268,7 +269,7 @@ class Bus:
             durable,
             subject,
             handle,
-            concurrency=concurrency,
+            slots=slots or Slots(concurrency),
             ack_wait=ack_wait,
             max_deliver=max_deliver,
         )

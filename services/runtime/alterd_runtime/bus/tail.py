@@ -23,7 +23,7 @@ from nats.js import JetStreamContext, api
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT = 2.0
+HEARTBEAT = 1.0
 """Seconds between the server's signs of life on an idle consumer."""
 SILENCE = 3 * HEARTBEAT
 """Seconds after which a consumer is taken for dead."""

@@ -28,6 +28,8 @@ FETCH_TIMEOUT = 20.0
 """Seconds of one idle pull; an idle worker says nothing else to the server."""
 PAUSE = 0.5
 """Seconds to wait when the consumer does not answer."""
+CROWDED_DELAY = 0.5
+"""Seconds before a message that found no free slot comes again, here or elsewhere."""
 RETRY_DELAY = 2.0
 """Seconds before a message whose handler failed for a passing reason comes again."""
 
@@ -70,6 +72,36 @@ class Delivery:
 Handler = Callable[[Delivery], Awaitable[None]]
 
 
+class Slots:
+    """Places for messages in hand; several workers may share them."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._taken = 0
+        self._given = asyncio.Event()
+
+    @property
+    def taken(self) -> int:
+        return self._taken
+
+    async def some(self) -> None:
+        """Returns when a place is free; it may be gone when it is wanted."""
+        while self._taken >= self.count:
+            self._given.clear()
+            await self._given.wait()
+
+    def take(self) -> bool:
+        """A place, if one is free."""
+        if self._taken >= self.count:
+            return False
+        self._taken += 1
+        return True
+
+    def give(self) -> None:
+        self._taken -= 1
+        self._given.set()
+
+
 class Unreadable(AlterdError):
     """The message cannot be read; it goes to the dead letters."""
 
@@ -77,7 +109,7 @@ class Unreadable(AlterdError):
 
 
 class Worker:
-    """Runs `handle` for each message, at most `concurrency` at once.
+    """Runs `handle` for each message, as many at once as there are `slots`.
 
     A handler that raises `Unreadable` sends the message to the dead letters; any other error brings it back after a
     pause, and says so in the log.
@@ -92,13 +124,13 @@ class Worker:
         subject: str,
         handle: Handler,
         *,
-        concurrency: int,
+        slots: Slots,
         ack_wait: float,
         max_deliver: int,
     ) -> None:
         self._bus, self._js, self._stream, self._durable, self._subject = bus, js, stream, durable, subject
         self._handle, self._ack_wait, self._max_deliver = handle, ack_wait, max_deliver
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = slots
         self._running: set[asyncio.Task[None]] = set()
         self._log = log.bind(stream=stream.name, durable=durable)
 
@@ -132,14 +164,16 @@ class Worker:
         subscription = await self._js.pull_subscribe_bind(self._durable, self._stream.name)
         try:
             while True:
-                await self._slots.acquire()
+                await self._slots.some()
                 try:
                     [msg] = await subscription.fetch(1, timeout=FETCH_TIMEOUT)
-                except BaseException as error:
-                    self._slots.release()
-                    if isinstance(error, nats.errors.TimeoutError) and self._bus.connected:
+                except nats.errors.TimeoutError:
+                    if self._bus.connected:
                         continue
                     raise
+                if not self._slots.take():  # another worker was faster while this pull was open
+                    await msg.nak(delay=CROWDED_DELAY)
+                    continue
                 task = asyncio.create_task(self._process(msg))
                 self._running.add(task)
                 task.add_done_callback(self._finished)
@@ -149,7 +183,7 @@ class Worker:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._slots.release()
+        self._slots.give()
 
     async def _process(self, msg: Msg) -> None:
         delivery = Delivery(msg)

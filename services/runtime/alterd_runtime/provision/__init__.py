@@ -1,0 +1,1 @@
+"""Real servers for the sandbox, the embedded mode and the tests."""

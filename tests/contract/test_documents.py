@@ -1,0 +1,47 @@
+"""Documents that repeat what the code says must say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from alterd_contracts.states import diagram
+from alterd_runtime.failpoints import FAILPOINTS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_diagram_of_states_is_the_table() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    match = re.search(r"```mermaid\n(.*?)\n```", text, re.DOTALL)
+    assert match
+    assert match[1] == diagram()
+
+
+@pytest.mark.parametrize("name", FAILPOINTS)
+def test_a_fail_point_is_placed_in_the_code_once(name: str) -> None:
+    calls = [
+        path
+        for folder in ("services", "plugins")
+        for path in (ROOT / folder).rglob("*.py")
+        for _ in range(path.read_text().count(f'failpoint("{name}")'))
+    ]
+    assert len(calls) == 1, calls
+
+
+def test_every_test_that_the_invariants_name_exists() -> None:
+    text = (ROOT / "docs/reference/invariants.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert named
+    for file, test in named:
+        path = ROOT / file
+        assert path.exists(), file
+        assert not test or test in path.read_text(), test
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -1,0 +1,161 @@
+"""kill -9 of every service at every durable border: the migration ends as it should, once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from alterd_contracts.states import Status
+from alterd_runtime.failpoints import FAILPOINTS
+from alterd_runtime.provision.nats_server import NatsServer
+
+from tests.e2e.client import Client, one_story
+from tests.e2e.fleet import TTL, Fleet
+from tests.e2e.shop import Shop
+from tests.support import eventually
+
+BY_SERVICE = {
+    "intake": "intake",
+    "scheduler": "scheduler",
+    "executor": "executor",
+    "run": "executor",
+    "statement": "executor",
+}
+POINTS = [name for name in FAILPOINTS if name.split(".")[0] in BY_SERVICE and name not in ("scheduler.reopened",)]
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_service_killed_at_a_fail_point(fleet: Fleet, client: Client, shop: Shop, point: str) -> None:
+    """Two statements, so that one is an index that could be made twice and the other declares an artifact."""
+    kind = BY_SERVICE[point.split(".", maxsplit=1)[0]]
+    services = {name: fleet.start(name) for name in ("scheduler", "intake", "executor") if name != kind}
+    services[kind] = fleet.start(kind, f"{kind}-a", ALTERD_FAILPOINT=f"{point}:crash")
+    submitting = asyncio.create_task(client.submit("ALTER TABLE customer ADD INDEX (a); DROP TABLE IF EXISTS customer"))
+    acted = fleet.marker(point)
+    await eventually(acted.exists, timeout=30)
+    if point.split(".", maxsplit=1)[0] == kind:  # a fail point of a run kills the run's process alone
+        services[kind].wait_dead()
+        fleet.start(kind, f"{kind}-a")
+    uuids = await submitting
+    for uuid in uuids:
+        await client.until(uuid, Status.COMPLETE)
+        one_story(await client.events(uuid))
+    [held] = shop.tables()
+    assert shop.indexes(held) == ["PRIMARY", "a"]
+    assert shop.run(f"SELECT count(*) FROM {held}") == [(3,)]
+
+
+async def test_an_executor_killed_in_the_middle_of_an_alter(fleet: Fleet, client: Client, shop: Shop) -> None:
+    """Its statement goes on on the server; the next attempt ends it and decides by facts."""
+    services = fleet.start_all(ALTERD_EXECUTOR__LOCK_WAIT_TIMEOUT="60")
+    with shop.table_in_use():
+        [uuid] = await client.submit("ALTER TABLE customer ADD INDEX (a)")
+        await eventually(lambda: shop.waiting_alters() == 1)
+        services["executor"].kill()
+        fleet.start("executor", ALTERD_EXECUTOR__LOCK_WAIT_TIMEOUT="60")
+        await client.until(uuid, lambda row: row.attempt == 2 and row.migration_status is Status.RUNNING)
+        await eventually(lambda: shop.waiting_alters() == 1)
+    row = await client.until(uuid, Status.COMPLETE)
+    assert row.attempt == 2
+    assert shop.indexes() == ["PRIMARY", "a"]
+    one_story(await client.events(uuid))
+
+
+async def test_an_executor_stopped_by_a_deploy_gives_its_work_back(fleet: Fleet, client: Client, shop: Shop) -> None:
+    services = fleet.start_all(ALTERD_EXECUTOR__LOCK_WAIT_TIMEOUT="60")
+    with shop.table_in_use():
+        [uuid] = await client.submit("ALTER TABLE customer ADD INDEX (a)")
+        await eventually(lambda: shop.waiting_alters() == 1)
+        assert services["executor"].stop(timeout=10) == 0
+        assert shop.waiting_alters() == 0
+        row = await client.until(uuid, lambda row: row.attempt == 2)
+        assert row.migration_status is Status.READY
+    fleet.start("executor")
+    await client.until(uuid, Status.COMPLETE)
+    assert "released" in [event.fact for event in await client.events(uuid)]
+
+
+async def test_a_paused_leader_writes_nothing_when_it_wakes(fleet: Fleet, client: Client) -> None:
+    first = fleet.start("scheduler")
+    fleet.start("intake")
+    fleet.start("executor")
+    await client.submit("CREATE TABLE one (id int PRIMARY KEY)")
+    with first.paused():
+        second = fleet.start("scheduler")
+        [uuid] = await client.submit("CREATE TABLE two (id int PRIMARY KEY)")
+        await client.until(uuid, Status.COMPLETE)
+        await asyncio.sleep(3 * TTL)
+    await eventually(lambda: "term.ended" in first.log.read_text(), timeout=15)
+    [uuid] = await client.submit("CREATE TABLE three (id int PRIMARY KEY)")
+    await client.until(uuid, Status.COMPLETE)
+    assert (await client.epoch()).leader == second.name
+    assert "three" not in first.log.read_text()
+    for events in (await client.events_by_uuid()).values():
+        one_story(events)
+
+
+async def test_a_paused_executor_does_nothing_when_it_wakes(fleet: Fleet, client: Client, shop: Shop) -> None:
+    patience = {"ALTERD_EXECUTOR__LOCK_WAIT_TIMEOUT": "60"}
+    services = fleet.start_all(**patience)
+    with shop.table_in_use():
+        [uuid] = await client.submit("ALTER TABLE customer ADD INDEX (a)")
+        await eventually(lambda: shop.waiting_alters() == 1)
+        with services["executor"].paused():
+            second = fleet.start("executor", **patience)
+            await client.until(uuid, lambda row: row.attempt == 2 and row.tablet == second.name)
+            await eventually(lambda: shop.waiting_alters() == 1)
+            await asyncio.sleep(3 * TTL)
+    row = await client.until(uuid, Status.COMPLETE)
+    assert (row.attempt, row.tablet) == (2, second.name)
+    [again] = await client.submit("ALTER TABLE customer ADD COLUMN b int")
+    await client.until(again, Status.COMPLETE)
+    assert shop.indexes() == ["PRIMARY", "a"]
+    one_story(await client.events(uuid))
+
+
+async def outage(nats: NatsServer, fleet: Fleet, client: Client, shop: Shop, seconds: float) -> None:
+    fleet.start_all(ALTERD_EXECUTOR__LOCK_WAIT_TIMEOUT="200")
+    with shop.table_in_use():
+        [uuid] = await client.submit("ALTER TABLE customer ADD INDEX (a)")
+        await eventually(lambda: shop.waiting_alters() == 1)
+        nats.kill()
+        await asyncio.sleep(seconds)
+        nats.start()
+        await asyncio.sleep(2 * TTL)
+        row = await client.until(uuid, Status.RUNNING)
+        assert row.attempt == 1
+        assert shop.waiting_alters() == 1
+    row = await client.until(uuid, Status.COMPLETE)
+    assert row.attempt == 1
+    assert shop.indexes() == ["PRIMARY", "a"]
+    one_story(await client.events(uuid))
+
+
+async def test_nats_away_for_three_ttls_hands_no_run_over(
+    nats: NatsServer, fleet: Fleet, client: Client, shop: Shop
+) -> None:
+    await outage(nats, fleet, client, shop, 3 * TTL)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_nats_away_for_a_minute_hands_no_run_over(
+    nats: NatsServer, fleet: Fleet, client: Client, shop: Shop
+) -> None:
+    await outage(nats, fleet, client, shop, 60)
+
+
+async def test_a_statement_that_ends_while_nats_is_away_is_reported_later(
+    nats: NatsServer, fleet: Fleet, client: Client, shop: Shop
+) -> None:
+    fleet.start_all(ALTERD_EXECUTOR__LOCK_WAIT_TIMEOUT="60")
+    with shop.table_in_use():
+        [uuid] = await client.submit("ALTER TABLE customer ADD INDEX (a)")
+        await eventually(lambda: shop.waiting_alters() == 1)
+        nats.kill()
+    await eventually(lambda: shop.indexes() == ["PRIMARY", "a"])
+    await asyncio.sleep(TTL)
+    nats.start()
+    row = await client.until(uuid, Status.COMPLETE)
+    assert row.attempt == 1
+    one_story(await client.events(uuid))

@@ -1,0 +1,186 @@
+"""The bus on a real NATS server: ids, order, fences, leases, dead letters, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from alterd_contracts import subjects
+from alterd_contracts.envelope import Reader
+from alterd_contracts.errors import BusUnreachable, ServiceUnreachable, UnknownKeyspace
+from alterd_contracts.inputs import Started
+from alterd_contracts.requests import DdlRequest, Refusal
+from alterd_contracts.work import DeadLetter, Work
+from alterd_runtime.bus import Bus, Delivery, LeaseLost, NatsSettings, StaleWrite
+from alterd_runtime.bus.worker import Unreadable
+from alterd_runtime.provision.nats_server import NatsServer
+
+from tests.support import eventually
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
+    async with Bus.open(NatsSettings(servers=(nats.url,)), "test", secrets.token_hex(4), patience=10) as bus:
+        await bus.ensure()
+        yield bus
+
+
+def started(attempt: int) -> Started:
+    return Started(keyspace="c", shard="0", migration_uuid="u", attempt=attempt, executor="e", incarnation="i")
+
+
+async def test_streams_and_buckets_are_made_again_without_harm(bus: Bus) -> None:
+    await bus.publish(subjects.report("c"), started(1), id="one")
+    await bus.ensure()
+    assert await bus.last_sequence(subjects.INPUT) == 1
+
+
+async def test_a_message_with_the_same_id_is_stored_once(bus: Bus) -> None:
+    first = await bus.publish(subjects.report("c"), started(1), id="one")
+    second = await bus.publish(subjects.report("c"), started(1), id="one")
+    assert (first.duplicate, second.duplicate) == (False, True)
+    assert await bus.last_sequence(subjects.INPUT) == 1
+
+
+async def test_a_tail_reads_on_in_order_after_a_restart_of_nats(nats: NatsServer, bus: Bus) -> None:
+    seen: list[int] = []
+
+    async def read() -> None:
+        reader: Reader[Started] = Reader(Started)
+        async for message in bus.tail(subjects.INPUT):
+            if message is not None:
+                seen.append(reader.read(message.data).attempt)  # noqa: PERF401 - endless
+
+    reading = asyncio.create_task(read())
+    for attempt in range(50):
+        await bus.publish(subjects.report("c"), started(attempt), id=f"{attempt}")
+    nats.kill()
+    nats.start()
+    for attempt in range(50, 100):
+        await bus.publish(subjects.report("c"), started(attempt), id=f"{attempt}")
+    await eventually(lambda: len(seen) == 100, timeout=30)
+    reading.cancel()
+    assert seen == list(range(100))
+
+
+async def test_a_woken_leader_can_write_nothing(bus: Bus) -> None:
+    """Not even to a key that its successor never touched."""
+    old, new = bus.fenced(subjects.STATE), bus.fenced(subjects.STATE)
+    await old.begin(subjects.EPOCH_KEY, b"old")
+    await old.put("open.c.0.a", b"1")
+    await new.begin(subjects.EPOCH_KEY, b"new")
+    with pytest.raises(StaleWrite):
+        await old.put("open.c.0.a", b"2")
+    with pytest.raises(StaleWrite):
+        await old.delete("open.c.0.a")
+    await new.put("open.c.0.b", b"3")
+    entry = await new.store.get("open.c.0.a")
+    assert entry is not None
+    assert entry.value == b"1"
+
+
+async def test_a_lease_has_one_winner_and_ends_by_its_ttl(bus: Bus) -> None:
+    leases = [bus.lease("scheduler", f"holder-{number}".encode(), ttl=1) for number in range(20)]
+    won = [
+        lease
+        for lease, got in zip(leases, await asyncio.gather(*(one.acquire() for one in leases)), strict=True)
+        if got
+    ]
+    assert len(won) == 1
+    successor = bus.lease("scheduler", b"successor", ttl=1)
+
+    async def taken() -> bool:
+        return await successor.acquire()
+
+    await eventually(taken, timeout=5)
+    with pytest.raises(LeaseLost):
+        await won[0].renew()
+    await successor.renew()
+    await successor.release()
+    assert await bus.lease("scheduler", b"next", ttl=1).acquire()
+
+
+async def test_a_watch_shows_what_is_there_then_what_changes_then_what_ends(bus: Bus) -> None:
+    store = bus.bucket(subjects.EXECUTORS)
+    await store.put("a", b"1")
+    await store.put("b", b"1", ttl=1)
+    seen: list[tuple[str, bytes | None] | None] = []
+    async for entry in store.watch():
+        seen.append(None if entry is None else (entry.key, entry.value))
+        if entry is None:
+            await store.put("a", b"2")
+        if seen[-1] == ("b", None):
+            break
+    assert seen == [("a", b"1"), ("b", b"1"), None, ("a", b"2"), ("b", None)]
+    assert [entry.key for entry in await store.list()] == ["a"]
+    assert await store.get("b") is None
+
+
+async def test_a_key_is_written_only_over_the_expected_revision(bus: Bus) -> None:
+    store = bus.bucket(subjects.TOPOLOGY)
+    revision = await store.put("c", b"1", expect=0)
+    with pytest.raises(StaleWrite):
+        await store.put("c", b"2", expect=0)
+    await store.put("c", b"2", expect=revision)
+
+
+async def test_work_that_cannot_be_read_goes_to_the_dead_letters(bus: Bus) -> None:
+    handled: list[int] = []
+    reader: Reader[Work] = Reader(Work)
+
+    async def handle(delivery: Delivery) -> None:
+        try:
+            handled.append(reader.read(delivery.data).attempt)
+        except Exception as error:
+            raise Unreadable(str(error)) from error
+
+    worker = bus.worker(subjects.WORK, "executor-mysql", subjects.work_of("mysql"), handle)
+    working = asyncio.create_task(worker.run())
+    await bus.publish(subjects.work("mysql", "c", "0"), started(1), id="not-work")
+    work = Work(keyspace="c", shard="0", migration_uuid="u", attempt=7, strategy="mysql")
+    await bus.publish(subjects.work("mysql", "c", "0"), work, id="work")
+    await eventually(lambda: handled == [7])
+    working.cancel()
+    letter = await bus.last(subjects.DEAD, subjects.dead(subjects.WORK.name))
+    assert letter is not None
+    dead: Reader[DeadLetter] = Reader(DeadLetter)
+    assert "alterd.report.started.v1" in dead.read(letter.data).reason
+
+
+async def test_a_service_tells_known_errors_and_hides_the_rest(bus: Bus) -> None:
+    request: Reader[DdlRequest] = Reader(DdlRequest)
+    refusal: Reader[Refusal] = Reader(Refusal)
+
+    async def handle(data: DdlRequest) -> Refusal:
+        if data.keyspace == "unknown":
+            raise UnknownKeyspace("there is no keyspace 'unknown'")
+        raise RuntimeError("a secret dsn")
+
+    stop = await bus.serve("alterd.api.test", request, handle)
+    known = await bus.ask("alterd.api.test", DdlRequest(request_id="r", keyspace="unknown", sql=""), refusal, timeout=5)
+    assert known.errors[0].code == "unknown_keyspace"
+    other = await bus.ask("alterd.api.test", DdlRequest(request_id="r", keyspace="c", sql=""), refusal, timeout=5)
+    assert other.errors[0].code == "internal"
+    assert "secret" not in other.errors[0].message
+    await stop()
+    with pytest.raises(ServiceUnreachable):
+        await bus.ask("alterd.api.test", DdlRequest(request_id="r", keyspace="c", sql=""), refusal, timeout=1)
+
+
+async def test_nats_that_is_not_there_is_said_within_the_patience() -> None:
+    with pytest.raises(BusUnreachable, match=r"127\.0\.0\.1:1"):
+        async with Bus.open(NatsSettings(servers=("nats://127.0.0.1:1",)), "test", "t", patience=1):
+            pass

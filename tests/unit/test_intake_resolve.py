@@ -1,0 +1,78 @@
+"""What a request means, and what its shards' answers add up to."""
+
+from __future__ import annotations
+
+import pytest
+from alterd_contracts.declaration import Declaration, KindDeclaration
+from alterd_contracts.errors import InvalidInput, ShardUnreachable, StatementRefused, UnknownKeyspace, UnknownStrategy
+from alterd_contracts.requests import CheckReply, DdlRequest
+from alterd_contracts.statement import Statement, StatementKind
+from alterd_intake import resolve
+from alterd_intake.checking import judge
+
+UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"
+ALTER = Statement(kind=StatementKind.ALTER_TABLE, ddl_action="alter", table="t", sql="alter", original="alter")
+
+
+def request(**fields: object) -> DdlRequest:
+    return DdlRequest(**{"request_id": "r1", "keyspace": "commerce", "sql": "x", **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"request_id": "a b"},
+        {"request_id": ""},
+        {"keyspace": "Commerce.*"},
+        {"migration_context": "a b"},
+        {"uuids": ("9e8a9249-3976-11ed-9442-0a43f95f28a3",)},
+        {"uuids": (UUID, UUID)},
+    ],
+)
+def test_malformed_names_are_refused(fields: dict[str, object]) -> None:
+    [error] = resolve.check_names(request(**fields))
+    assert error.code == "invalid_name"
+
+
+def test_uuids_are_the_same_for_every_delivery() -> None:
+    first = resolve.uuids_of(request(), (ALTER, ALTER))
+    assert first == resolve.uuids_of(request(), (ALTER, ALTER))
+    assert len(set(first)) == 2
+    assert first != resolve.uuids_of(request(request_id="r2"), (ALTER, ALTER))
+
+
+def test_given_uuids_must_be_as_many_as_migrations() -> None:
+    assert resolve.uuids_of(request(uuids=(UUID,)), (ALTER,)) == (UUID,)
+    with pytest.raises(InvalidInput, match="1 uuids are given for 2 migrations"):
+        resolve.uuids_of(request(uuids=(UUID,)), (ALTER, ALTER))
+
+
+def test_unknown_names_are_told_beside_the_known_ones() -> None:
+    with pytest.raises(UnknownKeyspace, match="known: commerce, users"):
+        resolve.find_keyspace("x", None, ["commerce", "users"])
+    with pytest.raises(UnknownStrategy, match="no executor is running"):
+        resolve.find_strategy("x", {})
+
+
+def test_a_kind_that_the_strategy_does_not_declare_is_refused() -> None:
+    declared = Declaration(
+        strategy="s", version="1", kinds=(KindDeclaration(kind=StatementKind.DROP_TABLE, phases=()),)
+    )
+    [error] = resolve.check_kinds([ALTER], declared)
+    assert error.code == "unsupported_statement"
+    assert error.where["statement"] == "1: alter"
+
+
+def test_the_same_error_on_several_shards_is_told_once() -> None:
+    refused = StatementRefused("MySQL error 1060", statement="1: alter").info()
+    checked = judge({"-80": CheckReply(errors=(refused,)), "80-": CheckReply(errors=(refused,))})
+    [error] = checked.errors
+    assert error.where["shard"] == "-80, 80-"
+
+
+def test_a_shard_that_is_away_is_a_warning_as_long_as_another_answers() -> None:
+    away = ShardUnreachable("no route")
+    assert judge({"-80": away, "80-": CheckReply()}).errors == ()
+    assert "shard -80" in judge({"-80": away, "80-": CheckReply()}).warnings[0]
+    [error] = judge({"-80": away, "80-": away}).errors
+    assert error.code == "shard_unreachable"
