@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
+
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.events import MigrationEvent, RequestRefused

@@ -8,31 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
+
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.provision.nats_server import NatsServer
-
 from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet
-from tests.e2e.shop import Shop
-
-
-@pytest.fixture
-def nats(tmp_path: Path) -> Iterator[NatsServer]:
-    """A server of this test's own, so that it may be killed; restarted on the same port and store."""
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def shop(mysql_primary: Shop) -> Iterator[Shop]:
-    """A fresh schema with a table of customers."""
-    with mysql_primary.fresh() as fresh:
-        yield fresh
+from tests.support.servers import keyspace_of
+from tests.support.shop import Shop
 
 
 @pytest.fixture
@@ -48,25 +30,9 @@ def fleet(tmp_path: Path, nats: NatsServer, request: pytest.FixtureRequest) -> I
 
 @pytest.fixture
 async def client(nats: NatsServer, shop: Shop, tmp_path: Path) -> AsyncIterator[Client]:
-    secret = tmp_path / "password"
-    secret.touch(mode=0o600)
-    secret.write_text(shop.password)
-    keyspace = Keyspace(
-        name="commerce",
-        default_ddl_strategy="mysql",
-        shards=(
-            Shard(
-                name="0",
-                schema=shop.schema,
-                servers=tuple(ServerAddress.parse(address) for address in shop.servers),
-                user=shop.user,
-                password=SecretRef(file=str(secret)),
-            ),
-        ),
-    )
     async with Bus.open(NatsSettings(servers=(nats.url,)), "test", secrets.token_hex(4), patience=10) as bus:
         await bus.ensure()
-        client = Client(bus, keyspace)
+        client = Client(bus, keyspace_of(shop, tmp_path))
         await client.apply()
         yield client
 

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from alterd_contracts.requests import Refusal
 from alterd_contracts.states import Status
-
 from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet
-from tests.e2e.shop import Shop
+from tests.support.shop import Shop
 
 
 @pytest.fixture(scope="module")

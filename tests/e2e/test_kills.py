@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from alterd_contracts.states import Status
 from alterd_runtime.failpoints import FAILPOINTS
 from alterd_runtime.provision.nats_server import NatsServer
-
 from tests.e2e.client import Client, one_story
 from tests.e2e.fleet import TTL, Fleet
-from tests.e2e.shop import Shop
 from tests.support import eventually
+from tests.support.shop import Shop
 
 BY_SERVICE = {
     "intake": "intake",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from alterd_contracts.names import Artifact, ArtifactKind, new_request_id
 from alterd_contracts.requests import Accepted, Command, Refusal
 from alterd_contracts.states import Status
-
 from tests.e2e.client import Client, one_story
 from tests.e2e.fleet import Fleet
-from tests.e2e.shop import Shop
 from tests.support import eventually
+from tests.support.shop import Shop
 
 
 async def test_create_alter_and_drop_go_the_whole_way(fleet: Fleet, client: Client, shop: Shop) -> None:

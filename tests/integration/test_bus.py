@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import BusUnreachable, ServiceUnreachable, UnknownKeyspace
@@ -17,18 +18,7 @@ from alterd_contracts.work import DeadLetter, Work
 from alterd_runtime.bus import Bus, Delivery, LeaseLost, NatsSettings, StaleWrite
 from alterd_runtime.bus.worker import Unreadable
 from alterd_runtime.provision.nats_server import NatsServer
-
 from tests.support import eventually
-
-
-@pytest.fixture
-def nats(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

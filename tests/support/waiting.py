@@ -18,5 +18,12 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]], timeout: f
         if result:
             return
         if time.monotonic() > deadline:
-            raise AssertionError(f"still not true after {timeout:g} s: {inspect.getsource(condition).strip()}")
+            raise AssertionError(f"still not true after {timeout:g} s: {_text_of(condition)}")
         await asyncio.sleep(0.02)
+
+
+def _text_of(condition: Callable[[], object]) -> str:
+    try:
+        return inspect.getsource(condition).strip()
+    except TypeError:  # no function of Python's own
+        return repr(condition)

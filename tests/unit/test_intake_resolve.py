@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from alterd_contracts.declaration import Declaration, KindDeclaration
 from alterd_contracts.errors import InvalidInput, ShardUnreachable, StatementRefused, UnknownKeyspace, UnknownStrategy
 from alterd_contracts.requests import CheckReply, DdlRequest

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from alterd_contracts import hookimpl, hookspecs
 from alterd_contracts.errors import InvalidSetting, UnknownStrategy
 from alterd_runtime import failpoints

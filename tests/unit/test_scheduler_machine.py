@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from alterd_contracts.errors import MigrationFailed
 from alterd_contracts.events import MigrationEvent
 from alterd_contracts.inputs import (
@@ -37,9 +41,6 @@ from alterd_scheduler.decide import decide
 from alterd_scheduler.decisions import Known
 from alterd_scheduler.facts import Moment
 from alterd_scheduler.reports import Limits
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SHARDS = ("-80", "80-")

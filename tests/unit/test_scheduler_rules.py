@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from alterd_contracts.errors import ShardUnreachable, UnknownMigration, UuidTaken
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import (
@@ -30,8 +33,6 @@ from alterd_scheduler.facts import Moment
 from alterd_scheduler.liveness import Liveness
 from alterd_scheduler.reports import Limits, decide_collected, decide_report
 from alterd_scheduler.submissions import decide_submission
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"

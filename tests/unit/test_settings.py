@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from alterd_contracts.errors import InvalidSetting
 from alterd_runtime.settings import instance_name, load
 

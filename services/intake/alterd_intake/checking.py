@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import AlterdError, ErrorInfo, ServiceUnreachable, ShardUnreachable

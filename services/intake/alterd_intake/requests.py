@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import structlog
+
 from alterd_contracts import names, subjects
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.envelope import Reader
@@ -13,16 +14,15 @@ from alterd_contracts.errors import AlterdError, ErrorInfo
 from alterd_contracts.inputs import RefusedRequest, Submission, Submitted, Target
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Accepted, DdlRequest, Outcome, Refusal, SubmittedMigration
-from alterd_runtime.bus import Bus
-from alterd_runtime.failpoints import failpoint
-from alterd_runtime.metrics import REQUESTS
-from alterd_runtime.settings import IntakeSettings
-
 from alterd_intake import resolve
 from alterd_intake.checking import Script, check_script
 from alterd_intake.statements import read_script
 from alterd_intake.statements.strategy_text import check_options, parse_ddl_strategy
 from alterd_intake.world import World
+from alterd_runtime.bus import Bus
+from alterd_runtime.failpoints import failpoint
+from alterd_runtime.metrics import REQUESTS
+from alterd_runtime.settings import IntakeSettings
 
 log = structlog.get_logger(__name__)
 

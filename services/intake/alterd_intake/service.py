@@ -7,15 +7,15 @@ import contextlib
 
 import msgspec
 import structlog
+
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.requests import DdlRequest
+from alterd_intake.requests import Intake
+from alterd_intake.world import World
 from alterd_runtime.bus import Delivery
 from alterd_runtime.bus.worker import Unreadable
 from alterd_runtime.service import Context
-
-from alterd_intake.requests import Intake
-from alterd_intake.world import World
 
 log = structlog.get_logger(__name__)
 

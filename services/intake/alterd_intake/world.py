@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import structlog
+
 from alterd_contracts import subjects
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.subjects import Bucket

@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 import msgspec
 import pluggy
 import structlog
+
 from alterd_contracts import ENTRY_POINT_GROUP, PROJECT, hookspecs
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import AlterdError, UnknownStrategy

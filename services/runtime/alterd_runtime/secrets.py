@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import structlog
+
 from alterd_contracts.errors import InvalidSetting
 from alterd_contracts.topology import SecretRef
 

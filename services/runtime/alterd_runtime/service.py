@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
+
 from alterd_contracts import __version__
 from alterd_contracts.errors import AlterdError
-
 from alterd_runtime import logs
 from alterd_runtime.bus import Bus
 from alterd_runtime.http import Health, HttpServer

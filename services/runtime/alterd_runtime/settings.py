@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 import msgspec
-from alterd_contracts.errors import InvalidSetting
 
+from alterd_contracts.errors import InvalidSetting
 from alterd_runtime.bus.connection import NatsSettings
 
 PREFIX = "ALTERD_"

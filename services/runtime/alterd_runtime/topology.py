@@ -21,8 +21,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+
 from alterd_contracts.errors import AlterdError, InvalidSetting
-from alterd_contracts.names import SIDECAR_SCHEMA, STRATEGY, check_keyspace, check_shard
+from alterd_contracts.names import SCRATCH_PREFIX, SIDECAR_SCHEMA, STRATEGY, check_keyspace, check_shard
 from alterd_contracts.topology import Keyspace, ServerAddress, Shard
 
 SYSTEM_SCHEMAS = frozenset({"mysql", "sys", "information_schema", "performance_schema", SIDECAR_SCHEMA})
@@ -106,7 +107,7 @@ def _check_shard(shard: Shard, path: str) -> None:
         raise _wrong(f"{path}.servers", "names a server twice")
     if not 0 < len(shard.schema) <= 64 or "\0" in shard.schema or shard.schema != shard.schema.strip():
         raise _wrong(f"{path}.schema", "cannot be a schema's name")
-    if shard.schema.lower() in SYSTEM_SCHEMAS:
+    if shard.schema.lower() in SYSTEM_SCHEMAS or shard.schema.startswith(SCRATCH_PREFIX):
         raise _wrong(f"{path}.schema", f"is reserved: {shard.schema!r}")
     if not shard.user:
         raise _wrong(f"{path}.user", "is empty")

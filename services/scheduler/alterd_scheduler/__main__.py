@@ -3,7 +3,6 @@
 import sys
 
 from alterd_runtime.service import run
-
 from alterd_scheduler.service import main
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from collections.abc import Callable, Set
 from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status, Trigger
-
 from alterd_scheduler.facts import Moment, changed, moved
 
 

@@ -8,7 +8,6 @@ from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Answered, Command, Refusal, ShardEffect
 from alterd_contracts.states import Status, Trigger
-
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed, moved
 

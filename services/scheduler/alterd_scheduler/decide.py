@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from alterd_contracts.inputs import Collected, Control, Input, RefusedRequest, Submission
-
 from alterd_scheduler.controls import decide_control
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment

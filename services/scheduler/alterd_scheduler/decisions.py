@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+
 from alterd_contracts.events import RequestRefused
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Outcome

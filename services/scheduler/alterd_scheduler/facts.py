@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+
 from alterd_contracts.errors import ErrorInfo
 from alterd_contracts.events import Fact, MigrationEvent
 from alterd_contracts.migration import Migration

@@ -7,6 +7,7 @@ process, a new term) starts everybody's TTL anew: two wall clocks are never comp
 from __future__ import annotations
 
 import msgspec
+
 from alterd_contracts.work import ExecutorInfo
 
 PAUSED = 3.0

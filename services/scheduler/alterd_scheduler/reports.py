@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from alterd_contracts.errors import RunDied
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import (
@@ -22,7 +23,6 @@ from alterd_contracts.inputs import (
 )
 from alterd_contracts.migration import COLUMNS, Migration
 from alterd_contracts.states import Status, Trigger
-
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed, moved
 

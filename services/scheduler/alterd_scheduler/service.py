@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 
 import structlog
+
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.subjects import SCHEDULER_LEASE
 from alterd_runtime.bus import Lease
 from alterd_runtime.metrics import LEADING
 from alterd_runtime.service import Context
-
 from alterd_scheduler.term import Term
 
 log = structlog.get_logger(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import structlog
+
 from alterd_contracts import subjects
 from alterd_contracts.migration import Cursor, Epoch, Migration
 from alterd_runtime.bus import Entry, FencedState

@@ -8,7 +8,6 @@ from alterd_contracts.inputs import RefusedRequest, Submission, Submitted, Targe
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Accepted, Refusal, SubmittedMigration
 from alterd_contracts.states import Status
-
 from alterd_scheduler.controls import retried
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed

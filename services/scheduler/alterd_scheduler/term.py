@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import structlog
+
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.events import Event
@@ -36,7 +37,6 @@ from alterd_runtime.bus.worker import bury
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.metrics import INPUTS, MIGRATIONS, STEP_SECONDS
 from alterd_runtime.settings import SchedulerSettings
-
 from alterd_scheduler.admission import admit, blocked, due, orphaned
 from alterd_scheduler.board import Board, LaneKey
 from alterd_scheduler.decide import decide

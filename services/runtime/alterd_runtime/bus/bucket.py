@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import nats.js.errors
-from alterd_contracts.subjects import Bucket
 from nats.aio.client import Client
 from nats.js import JetStreamContext, api
 
+from alterd_contracts.subjects import Bucket
 from alterd_runtime.bus.errors import translated
 from alterd_runtime.bus.tail import Message, Tail
 

@@ -13,15 +13,15 @@ import nats.errors
 import nats.js.errors
 import stamina
 import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import api
+
 from alterd_contracts.envelope import CONTENT_TYPE, Reader, wrap
 from alterd_contracts.errors import AlterdError, ErrorInfo, InvalidInput, ServiceUnreachable
 from alterd_contracts.names import new_request_id
 from alterd_contracts.requests import Refusal
 from alterd_contracts.subjects import REPLY_TO, Bucket, Stream
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js import api
-
 from alterd_runtime.bus import streams
 from alterd_runtime.bus.bucket import BucketStore
 from alterd_runtime.bus.connection import NatsSettings, connect

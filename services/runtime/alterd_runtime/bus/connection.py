@@ -9,9 +9,9 @@ import msgspec
 import nats
 import nats.errors
 import structlog
-from alterd_contracts.errors import BusUnreachable
 from nats.aio.client import Client
 
+from alterd_contracts.errors import BusUnreachable
 from alterd_runtime.metrics import NATS_RECONNECTS
 
 log = structlog.get_logger(__name__)

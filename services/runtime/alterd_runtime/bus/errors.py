@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import nats.errors
 import nats.js.errors
+
 from alterd_contracts.errors import AlterdError, BusUnreachable
 
 WRONG_LAST_SEQUENCE = (10071, 10164)

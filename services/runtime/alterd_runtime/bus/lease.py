@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import nats.errors
 import nats.js.errors
-from alterd_contracts.subjects import LEASES
 from nats.js import JetStreamContext, api
 
+from alterd_contracts.subjects import LEASES
 from alterd_runtime.bus.errors import WRONG_LAST_SEQUENCE, LeaseLost, StaleWrite, translated
 
 

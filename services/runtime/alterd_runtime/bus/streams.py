@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import nats.js.errors
-from alterd_contracts.subjects import BUCKETS, STREAMS, Bucket, Retention, Stream
 from nats.js import JetStreamContext, api
 
+from alterd_contracts.subjects import BUCKETS, STREAMS, Bucket, Retention, Stream
 from alterd_runtime.bus.errors import translated
 
 NAME_IN_USE_WITH_OTHER_CONFIG = 10058

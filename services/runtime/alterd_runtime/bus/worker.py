@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import nats.errors
 import nats.js.errors
 import structlog
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.names import new_request_id
 from alterd_contracts.subjects import REPLY_TO, Stream, dead
 from alterd_contracts.work import DeadLetter
-from nats.aio.msg import Msg
-from nats.js import JetStreamContext, api
-
 from alterd_runtime.bus.errors import translated
 
 if TYPE_CHECKING:

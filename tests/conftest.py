@@ -1,0 +1,58 @@
+"""Fixtures of all tests: real servers, made once per session, a schema of its own per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alterd_runtime.provision.mysql_binary import find_mysqld
+from alterd_runtime.provision.mysql_server import MySQLServer
+from alterd_runtime.provision.nats_server import NatsServer
+from tests.support.servers import provided_shop
+from tests.support.shop import Shop
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A NATS server that tests share; use names of your own on it."""
+    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def mysql_primary() -> Iterator[Shop]:
+    """A MySQL primary that tests share."""
+    with provided_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+def shop(mysql_primary: Shop) -> Iterator[Shop]:
+    """A fresh schema with a table of customers, on the shared primary."""
+    with mysql_primary.fresh() as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def mysql_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MySQLServer, MySQLServer]]:
+    """A primary and a replica that the tests of one module may stop, kill and promote."""
+    folder = tmp_path_factory.mktemp("pair")
+    mysqld = find_mysqld(print)
+    primary = MySQLServer(mysqld, folder / "primary", server_id=1, durable=False)
+    replica = MySQLServer(mysqld, folder / "replica", server_id=2, durable=False, password=primary.password)
+    with primary, replica:
+        replica.replicate_from(primary)
+        yield primary, replica
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsServer]:
+    """A server of this test's own, so that it may be killed and started again."""
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
