@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
 from alterd_contracts import inputs, requests, work
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
 from alterd_contracts.errors import StatementRefused

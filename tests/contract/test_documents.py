@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from alterd_contracts.states import diagram
 from alterd_runtime.failpoints import FAILPOINTS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from alterd_contracts.errors import AlterdError, ErrorInfo, UnknownKeyspace, by_code
 
 CODES = sorted(by_code().items())

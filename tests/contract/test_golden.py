@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from alterd_contracts import envelope, events, inputs, requests, work
 
+from alterd_contracts import envelope, events, inputs, requests, work
 from tests.contract.samples import MESSAGES, STORED, TIME
 
 GOLDEN = Path(__file__).parent / "golden"

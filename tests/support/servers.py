@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
-from alterd_runtime.provision.mysql_binary import find_mysqld
+from alterd_runtime.provision.mysql_binary import find_mysqld, mysqld_on_path
 from alterd_runtime.provision.mysql_server import MySQLServer
+from tests.support.docker import container_shop, docker_answers
 from tests.support.shop import Shop
 
 GIVEN_MYSQL = "ALTERD_TEST_MYSQL_URL"
@@ -20,10 +21,14 @@ GIVEN_MYSQL = "ALTERD_TEST_MYSQL_URL"
 
 @contextmanager
 def provided_shop() -> Iterator[Shop]:
-    """A primary: the given one, or one of our own."""
+    """A primary: the given one, one in a container, or one of our own."""
     if given := os.environ.get(GIVEN_MYSQL):
         url = urlsplit(given)
         yield Shop((f"{url.hostname}:{url.port or 3306}",), unquote(url.username or ""), unquote(url.password or ""))
+        return
+    if mysqld_on_path() is None and docker_answers():
+        with container_shop() as shop:
+            yield shop
         return
     with tempfile.TemporaryDirectory(prefix="alterd-mysql-") as folder:
         server = MySQLServer(find_mysqld(print), Path(folder), server_id=1, durable=False)

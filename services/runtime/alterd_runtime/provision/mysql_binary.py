@@ -11,18 +11,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from alterd_contracts.errors import ShardUnreachable
+from alterd_runtime.provision.folders import cache_folder
 
 OLDEST = (8, 0, 19)
 UNPACK_TIMEOUT = 600.0
 """Seconds for a download of about 65 MB."""
-CACHE_VARIABLE = "ALTERD_CACHE_DIR"
-
-
-def cache_folder() -> Path:
-    """Where alterd keeps what it can fetch again."""
-    if folder := os.environ.get(CACHE_VARIABLE):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alterd"
 
 
 def usable(version_text: str) -> bool:
@@ -33,14 +26,22 @@ def usable(version_text: str) -> bool:
     return tuple(int(part) for part in match.groups()) >= OLDEST
 
 
+def mysqld_on_path(progress: Callable[[str], None] = lambda _: None) -> Path | None:
+    """A usable server on the PATH, None where there is none; `progress` hears of one that is not usable."""
+    found = shutil.which("mysqld", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        return None
+    answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    if usable(answer.stdout):
+        return Path(found)
+    progress(f"{found} is not used: {answer.stdout.strip() or answer.stderr.strip()}")
+    return None
+
+
 def find_mysqld(progress: Callable[[str], None] = lambda _: None) -> Path:
     """The server's path; fetched once if need be. Raises `ShardUnreachable` with what to do."""
-    on_path = shutil.which("mysqld", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if on_path is not None:
-        answer = subprocess.run([on_path, "--version"], capture_output=True, text=True, timeout=30, check=False)
-        if usable(answer.stdout):
-            return Path(on_path)
-        progress(f"{on_path} is not used: {answer.stdout.strip() or answer.stderr.strip()}")
+    if (on_path := mysqld_on_path(progress)) is not None:
+        return on_path
     unpacked = cache_folder() / "mysql-9.7"
     if not (unpacked / "mysqld").exists():
         progress("fetching MySQL 9.7 (about 65 MB, once)")

@@ -7,14 +7,15 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from alterd_contracts.errors import AlterdError, ShardUnreachable
 from alterd_runtime.mysql.connect import connect
-from alterd_runtime.provision.nats_server import dies_with_parent, free_port
+from alterd_runtime.provision.ports import free_port
+from alterd_runtime.provision.process import ServerProcess
+from alterd_runtime.provision.waiting import wait_until
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
@@ -57,56 +58,48 @@ class MySQLServer:
         self.password = password or secrets.token_hex(12)
         self.port = port or free_port()
         self._durable, self._die_with_parent, self._extra = durable, die_with_parent, extra
-        self._process: subprocess.Popen[bytes] | None = None
+        self._data = home / "data"
+        self.process = ServerProcess(home / "mysqld.pid", home / "mysqld.log", f"--datadir={self._data}")
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     @property
-    def pid(self) -> int:
-        return self._process.pid if self._process else 0
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+    def pid(self) -> int | None:
+        """None when it does not run."""
+        return self.process.pid
 
     def start(self) -> None:
         """Makes the data folder the first time; returns when the server answers. Raises `ShardUnreachable`."""
-        data = self._home / "data"
-        first = not (data / "mysql.ibd").exists()
+        if self.pid is not None:
+            return
+        first = not (self._data / "mysql.ibd").exists()
         self._home.mkdir(parents=True, exist_ok=True)
-        arguments = [f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else [])]
+        arguments = [f"--datadir={self._data}", *(["--user=root"] if os.geteuid() == 0 else [])]
         if first:
-            shutil.rmtree(data, ignore_errors=True)
+            shutil.rmtree(self._data, ignore_errors=True)
             self._run_to_end([*arguments, "--initialize-insecure"])
         accounts = self._home / "accounts.sql"
         accounts.touch(mode=0o600)
         accounts.write_text(self._accounts())
-        # a socket's path is limited to about 100 characters
-        socket = Path(tempfile.gettempdir()) / f"alterd-{self.port}-{os.getpid()}.sock"
-        with (self._home / "mysqld.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    str(self._mysqld),
-                    *arguments,
-                    f"--port={self.port}",
-                    f"--socket={socket}",
-                    f"--server-id={self.server_id}",
-                    "--report-host=127.0.0.1",
-                    f"--report-port={self.port}",
-                    f"--pid-file={self._home / 'mysqld.pid'}",
-                    f"--init-file={accounts}",
-                    *OPTIONS,
-                    *(() if self._durable else NOT_DURABLE),
-                    *self._extra,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=dies_with_parent() if self._die_with_parent else None,  # noqa: PLW1509
-                start_new_session=not self._die_with_parent,
-            )
+        # short, for a socket's path has room for about 100 characters; new, for a killed server leaves its own
+        socket = Path(tempfile.gettempdir()) / f"alterd-{secrets.token_hex(6)}.sock"
+        argv = [
+            str(self._mysqld),
+            *arguments,
+            f"--port={self.port}",
+            f"--socket={socket}",
+            f"--server-id={self.server_id}",
+            "--report-host=127.0.0.1",
+            f"--report-port={self.port}",
+            f"--pid-file={self._home / 'server.pid'}",
+            f"--init-file={accounts}",
+            *OPTIONS,
+            *(() if self._durable else NOT_DURABLE),
+            *self._extra,
+        ]
+        self.process.start(argv, die_with_parent=self._die_with_parent)
         try:
             self._wait_until_it_answers()
         finally:
@@ -144,19 +137,12 @@ class MySQLServer:
         self.run("STOP REPLICA", "RESET REPLICA ALL", "SET PERSIST super_read_only=OFF", "SET PERSIST read_only=OFF")
 
     def stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        """Ends it in order. Idempotent."""
+        self.process.stop(STOP_TIMEOUT)
 
     def kill(self) -> None:
         """kill -9."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
+        self.process.kill()
 
     def __enter__(self) -> Self:
         self.start()
@@ -179,26 +165,21 @@ class MySQLServer:
         return ";\n".join(lines) + ";\n"
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            try:
-                self.session().close()
-            except AlterdError as error:
-                if self.running and time.monotonic() < deadline:
-                    time.sleep(PROBE_PAUSE)
-                    continue
-                self.kill()
-                raise ShardUnreachable(
-                    f"mysqld did not start on port {self.port}: {self._last_words() or error.message}",
-                    hint=f"its log is {self._home / 'mysqld.log'}",
-                ) from None
-            return
+        if not wait_until(lambda: self._answers() or self.pid is None, START_TIMEOUT, PROBE_PAUSE) or self.pid is None:
+            self.kill()
+            raise ShardUnreachable(
+                f"mysqld did not start on port {self.port}: {self.process.last_words(3)}",
+                hint=f"its log is {self.process.log}",
+            )
+
+    def _answers(self) -> bool:
+        try:
+            self.session().close()
+        except AlterdError:
+            return False
+        return True
 
     def _run_to_end(self, arguments: list[str]) -> None:
         done = subprocess.run([str(self._mysqld), *arguments], capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise ShardUnreachable(f"mysqld could not make its data folder: {done.stderr.strip()[-500:]}")
-
-    def _last_words(self) -> str:
-        lines = (self._home / "mysqld.log").read_text(errors="replace").splitlines()
-        return " | ".join([line for line in lines if "[ERROR]" in line][-3:])

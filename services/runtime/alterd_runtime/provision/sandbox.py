@@ -5,21 +5,18 @@ The servers go on when the command that started them ends; another command finds
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from alterd_contracts.errors import ShardUnreachable
+from alterd_runtime.provision.folders import state_folder
 from alterd_runtime.provision.mysql_binary import find_mysqld
 from alterd_runtime.provision.mysql_server import MySQLServer
-from alterd_runtime.provision.nats_server import free_port
+from alterd_runtime.provision.ports import free_port
+from alterd_runtime.provision.process import ServerProcess
 
-HOME_VARIABLE = "ALTERD_HOME"
 SCHEMA = "commerce"
 USER = "alterd"
 STOP_TIMEOUT = 60.0
@@ -67,19 +64,13 @@ class SandboxStatus(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.servers) and all(server.pid for server in self.servers)
 
 
-def state_home() -> Path:
-    """Where alterd keeps what belongs to this user."""
-    if folder := os.environ.get(HOME_VARIABLE):
-        return Path(folder)
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "alterd"
-
-
 class Sandbox:
     """A primary and `replicas` replicas below `home`."""
 
     def __init__(self, home: Path | None = None, *, replicas: int = 1, die_with_parent: bool = False) -> None:
-        self.home = home or state_home() / "sandbox"
+        self.home = home or state_folder() / "sandbox"
         self._replicas, self._die_with_parent = replicas, die_with_parent
+        self._processes: dict[str, ServerProcess] = {}
 
     @property
     def password_file(self) -> Path:
@@ -116,6 +107,7 @@ class Sandbox:
             if self._pid(known.name):
                 say(f"{known.name} runs on {server.address}")
                 continue
+            self._processes[known.name] = server.process
             say(f"starting the {known.name} on {server.address}")
             server.start()
         primary, *replicas = servers
@@ -135,27 +127,20 @@ class Sandbox:
         for server in reversed(self.status().servers):
             if server.pid:
                 say(f"stopping the {server.name} on {server.address}")
-                self._stop(server)
+                self._process(server.name).stop(STOP_TIMEOUT)
         return self.status()
 
-    def _stop(self, server: SandboxServer) -> None:
-        os.kill(server.pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_TIMEOUT
-        while self._pid(server.name):
-            if time.monotonic() > deadline:
-                raise ShardUnreachable(f"the {server.name} (pid {server.pid}) does not stop", server=server.address)
-            time.sleep(0.05)
-
     def _pid(self, name: str) -> int:
-        """The running server's process id; 0 where none runs, also when another process has the number by now."""
-        try:
-            pid = int((self.home / name / "mysqld.pid").read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (OSError, ValueError):
-            return 0
-        ours = str(self.home / name / "data").encode()
-        return pid if ours in command and state != "Z" else 0
+        """The running server's process id, 0 where none runs."""
+        return self._process(name).pid or 0
+
+    def _process(self, name: str) -> ServerProcess:
+        if name not in self._processes:
+            home = self.home / name
+            self._processes[name] = ServerProcess(
+                home / "mysqld.pid", home / "mysqld.log", f"--datadir={home / 'data'}"
+            )
+        return self._processes[name]
 
     def _planned(self) -> tuple[SandboxServer, ...]:
         names = ["primary", *(f"replica-{number}" for number in range(1, self._replicas + 1))]

@@ -1,0 +1,156 @@
+"""Artifacts: the tables and views a migration leaves behind. Each is written down before it exists."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from alterd_contracts.errors import Refused
+from alterd_contracts.names import Artifact, ArtifactKind
+from alterd_runtime.mysql.errors import DUPLICATE_ENTRY, MySQLError
+from alterd_runtime.mysql.fence import Fence
+from alterd_runtime.mysql.quoting import qualified
+from alterd_runtime.mysql.session import Session
+from alterd_runtime.mysql.sidecar import ARTIFACTS, Owner
+
+_SELECT = f"""
+SELECT `name`, `table_schema`, `keyspace`, `shard`, `migration_uuid`, `attempt`, `kind`,
+       `created_at`, `collect_after`, `collected_at` FROM {ARTIFACTS}
+"""
+_INSERT = f"""
+INSERT INTO {ARTIFACTS}
+  (`name`, `table_schema`, `keyspace`, `shard`, `migration_uuid`, `attempt`, `kind`, `created_at`)
+VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
+"""
+
+
+class ListedArtifact(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact as the shard's sidecar has it. Times are UTC, of the server's clock."""
+
+    name: str
+    table_schema: str
+    keyspace: str
+    shard: str
+    migration_uuid: str
+    attempt: int
+    kind: ArtifactKind
+    created_at: datetime
+    collect_after: datetime | None
+    """None: still in use."""
+    collected_at: datetime | None
+    """None: may exist."""
+
+
+async def declare(session: Session, fence: Fence, table_schema: str, kind: ArtifactKind) -> Artifact:
+    """A name that may be used from now on, in a fenced transaction of its own.
+
+    Raises `Fenced`, `ReadOnlyServer`.
+    """
+    async with fence.transaction(session):
+        now: datetime = await session.value("SELECT UTC_TIMESTAMP(0)")
+        second = now.replace(tzinfo=UTC)
+        while True:
+            artifact = Artifact(kind, fence.migration_uuid, second)
+            try:
+                await session.execute(
+                    _INSERT,
+                    (
+                        artifact.name,
+                        table_schema,
+                        fence.keyspace,
+                        fence.shard,
+                        fence.migration_uuid,
+                        fence.attempt,
+                        kind.value,
+                    ),
+                )
+            except MySQLError as error:
+                if error.errno != DUPLICATE_ENTRY:
+                    raise
+                second += timedelta(seconds=1)  # a second of its kind within one second
+            else:
+                return artifact
+
+
+async def listed(session: Session, owner: Owner) -> list[ListedArtifact]:
+    """All artifacts of a shard migration, oldest first, also those collected."""
+    rows = await session.query(
+        f"{_SELECT} WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s ORDER BY `created_at`, `name`",
+        (owner.keyspace, owner.shard, owner.migration_uuid),
+    )
+    return [_listed(row) for row in rows]
+
+
+async def collect_after(session: Session, table_schema: str, name: str, seconds: float) -> None:
+    """Lets the collector drop it `seconds` from now, by the server's clock."""
+    await session.execute(
+        f"UPDATE {ARTIFACTS} SET `collect_after` = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+        " WHERE `name` = %s AND `table_schema` = %s",
+        (round(seconds * 1_000_000), name, table_schema),
+    )
+
+
+async def due(
+    session: Session, limit: int, *, keyspace: str | None = None, shard: str | None = None
+) -> list[ListedArtifact]:
+    """Up to `limit` artifacts past their time, longest due first; of all shards on the server, or of one."""
+    rows = await session.query(
+        f"{_SELECT} WHERE `collected_at` IS NULL AND `collect_after` <= UTC_TIMESTAMP(6)"
+        " AND `keyspace` = COALESCE(%s, `keyspace`) AND `shard` = COALESCE(%s, `shard`)"
+        " ORDER BY `collect_after`, `name` LIMIT %s",
+        (keyspace, shard, limit),
+    )
+    return [_listed(row) for row in rows]
+
+
+async def mark_collected(session: Session, table_schema: str, name: str) -> None:
+    """It does not exist (any more)."""
+    await session.execute(
+        f"UPDATE {ARTIFACTS} SET `collected_at` = UTC_TIMESTAMP(6)"
+        " WHERE `name` = %s AND `table_schema` = %s AND `collected_at` IS NULL",
+        (name, table_schema),
+    )
+
+
+async def table_type(session: Session, table_schema: str, name: str) -> str | None:
+    """``BASE TABLE`` or ``VIEW``; None where there is none."""
+    found: str | None = await session.value(
+        "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        (table_schema, name),
+    )
+    return found
+
+
+async def exists(session: Session, table_schema: str, name: str) -> bool:
+    """Whether there is a table or view of that name."""
+    return await table_type(session, table_schema, name) is not None
+
+
+async def drop(session: Session, table_schema: str, name: str) -> bool:
+    """Drops the table or view and marks it collected: whether there was one. Idempotent.
+
+    Raises `Refused` unless the name is an artifact's and the sidecar lists it.
+    """
+    count = await session.value(
+        f"SELECT COUNT(*) FROM {ARTIFACTS} WHERE `name` = %s AND `table_schema` = %s", (name, table_schema)
+    )
+    if Artifact.parse(name) is None or not count:
+        raise Refused(
+            f"{table_schema}.{name} is no artifact of alterd's: it is not dropped", table=f"{table_schema}.{name}"
+        )
+    kind = await table_type(session, table_schema, name)
+    if kind is not None:
+        what = "VIEW" if kind == "VIEW" else "TABLE"
+        await session.execute(f"DROP {what} IF EXISTS {qualified(table_schema, name)}")
+    await mark_collected(session, table_schema, name)
+    return kind is not None
+
+
+def _listed(row: dict[str, Any]) -> ListedArtifact:
+    times = {
+        column: row[column].replace(tzinfo=UTC) if row[column] is not None else None
+        for column in ("created_at", "collect_after", "collected_at")
+    }
+    return ListedArtifact(**{**row, **times, "kind": ArtifactKind(row["kind"])})
