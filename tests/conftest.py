@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from alterd_runtime.provision.mysql_binary import find_mysqld
-from alterd_runtime.provision.mysql_server import MySQLServer
 from alterd_runtime.provision.nats_server import NatsServer
-from tests.support.servers import provided_shop
+from alterd_runtime.provision.replication import follow
+from alterd_runtime.provision.server import Server
+from tests.support.servers import new_server, provided_shop
 from tests.support.shop import Shop
 
 
@@ -36,15 +36,18 @@ def shop(mysql_primary: Shop) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="module")
-def mysql_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MySQLServer, MySQLServer]]:
+def mysql_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     """A primary and a replica that the tests of one module may stop, kill and promote."""
     folder = tmp_path_factory.mktemp("pair")
-    mysqld = find_mysqld(print)
-    primary = MySQLServer(mysqld, folder / "primary", server_id=1, durable=False)
-    replica = MySQLServer(mysqld, folder / "replica", server_id=2, durable=False, password=primary.password)
-    with primary, replica:
-        replica.replicate_from(primary)
+    primary, replica = new_server(folder / "primary"), new_server(folder / "replica")
+    try:
+        primary.start()
+        replica.start()
+        follow(replica.endpoint, primary.endpoint, primary.source)
         yield primary, replica
+    finally:
+        replica.remove()
+        primary.remove()
 
 
 @pytest.fixture

@@ -54,12 +54,6 @@ def fact(number: int, what: Fact = Fact.QUEUED, **changes: object) -> MigrationE
 
 
 @pytest.fixture
-def nats(tmp_path: Path) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path / "nats") as server:
-        yield server
-
-
-@pytest.fixture
 async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
     async with Bus.open(NatsSettings(servers=(nats.url,)), "test", secrets.token_hex(4), patience=10) as bus:
         await bus.ensure()
@@ -300,7 +294,7 @@ async def test_a_fact_that_a_plugin_refuses_is_given_up_after_some_tries(bus: Bu
     working = asyncio.create_task(bus.worker(EVENTS, "observer", "alterd.event.>", handle).run())
     await eventually(lambda: handled == ["given up fact-1"])
     working.cancel()
-    await asyncio.wait({working})
+    assert await asyncio.wait({working}, timeout=20) == ({working}, set())
     assert sorted(seeing.seen) == ["fact-1"] * TRIES + ["fact-2"]
     letter = await bus.last(DEAD, f"alterd.dead.{EVENTS.name}")
     assert letter is not None

@@ -11,23 +11,26 @@ import pytest
 
 from alterd_contracts.errors import Ambiguous, Fenced, LostSession, Refused
 from alterd_contracts.names import Artifact, ArtifactKind, migration_uuid, new_request_id
+from alterd_contracts.topology import ServerAddress
 from alterd_runtime.mysql import artifacts, sidecar
+from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.errors import LOCK_WAIT_TIMEOUT, MySQLError, ReadOnlyServer
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.quoting import qualified
 from alterd_runtime.mysql.session import Session
-from tests.integration.mysql_fixture_tmp import Server
 from tests.support import eventually
+from tests.support.shop import Shop
 
 Open = Callable[..., Awaitable[Session]]
 
 
 @pytest.fixture
-async def opened(mysql: Server, schema: str) -> AsyncIterator[Open]:
+async def opened(shop: Shop) -> AsyncIterator[Open]:
+    address, credentials = ServerAddress.parse(shop.servers[0]), Credentials(shop.user, shop.password)
     async with AsyncExitStack() as stack:
 
         async def opened(name: str = "test") -> Session:
-            session = await Session.open(mysql.address, mysql.credentials, database=schema, name=name)
+            session = await Session.open(address, credentials, database=shop.schema, name=name)
             return await stack.enter_async_context(session)
 
         await sidecar.ensure(await opened())
@@ -41,19 +44,6 @@ def uuid() -> str:
 
 def fence(uuid: str, attempt: int, *, executor: str = "e1", shard: str = "0") -> Fence:
     return Fence(keyspace="commerce", shard=shard, migration_uuid=uuid, attempt=attempt, executor=executor)
-
-
-async def test_the_sidecar_is_made_once_by_many(opened: Open) -> None:
-    sessions = [await opened() for _ in range(4)]
-    await sessions[0].execute("DROP SCHEMA _alterd")
-    await asyncio.gather(*(sidecar.ensure(session) for session in sessions))
-    rows = await sessions[0].query(
-        "SELECT TABLE_NAME AS name, ENGINE AS engine FROM information_schema.TABLES WHERE TABLE_SCHEMA = '_alterd'"
-    )
-    assert {row["name"]: row["engine"] for row in rows} == dict.fromkeys(sidecar.TABLES, "InnoDB")
-    before = await sessions[0].value("SELECT @@global.gtid_executed")
-    await sidecar.ensure(sessions[0])
-    assert await sessions[0].value("SELECT @@global.gtid_executed") == before
 
 
 async def test_of_many_claimers_of_one_attempt_one_wins(opened: Open, uuid: str) -> None:
@@ -196,8 +186,8 @@ async def test_what_does_not_end_is_ambiguous(opened: Open, uuid: str) -> None:
         assert caught.value.errno == LOCK_WAIT_TIMEOUT
 
 
-async def test_artifacts_from_before_they_exist_to_their_collection(opened: Open, schema: str, uuid: str) -> None:
-    session = await opened()
+async def test_artifacts_from_before_they_exist_to_their_collection(opened: Open, shop: Shop, uuid: str) -> None:
+    session, schema = await opened(), shop.schema
     owner = fence(uuid, 1)
     with pytest.raises(Fenced):
         await artifacts.declare(session, owner, schema, ArtifactKind.HELD)
@@ -228,12 +218,12 @@ async def test_artifacts_from_before_they_exist_to_their_collection(opened: Open
         assert await artifacts.drop(session, schema, name)
         assert not await artifacts.exists(session, schema, name)
         assert not await artifacts.drop(session, schema, name)
-    assert not await artifacts.due(session, 10)
+    assert not await artifacts.due(session, 10, **mine)
     assert [item.collected_at is None for item in await artifacts.listed(session, owner)] == [False, False, True]
 
 
-async def test_only_listed_artifacts_are_dropped(opened: Open, schema: str, uuid: str) -> None:
-    session = await opened()
+async def test_only_listed_artifacts_are_dropped(opened: Open, shop: Shop, uuid: str) -> None:
+    session, schema = await opened(), shop.schema
     unlisted = Artifact(ArtifactKind.OLD, uuid, datetime(2026, 1, 1, tzinfo=UTC)).name
     for name in ("customers", unlisted):
         await session.execute(f"CREATE TABLE {qualified(schema, name)} (id INT)")

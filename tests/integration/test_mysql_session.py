@@ -19,19 +19,23 @@ from alterd_runtime.mysql.errors import QUERY_INTERRUPTED, MySQLError, ReadOnlyS
 from alterd_runtime.mysql.quoting import check_identifier, identifier, qualified
 from alterd_runtime.mysql.server import read_facts
 from alterd_runtime.mysql.session import Session
-from tests.integration.mysql_fixture_tmp import Server
 from tests.support import eventually
+from tests.support.shop import Shop
+
+
+def place(shop: Shop) -> tuple[ServerAddress, Credentials]:
+    return ServerAddress.parse(shop.servers[0]), Credentials(shop.user, shop.password)
 
 
 @pytest.fixture
-async def session(mysql: Server, schema: str) -> AsyncIterator[Session]:
-    async with await Session.open(mysql.address, mysql.credentials, database=schema, name="test") as session:
+async def session(shop: Shop) -> AsyncIterator[Session]:
+    async with await Session.open(*place(shop), database=shop.schema, name="test") as session:
         yield session
 
 
 @pytest.fixture
-async def other(mysql: Server, schema: str) -> AsyncIterator[Session]:
-    async with await Session.open(mysql.address, mysql.credentials, database=schema, name="other") as session:
+async def other(shop: Shop) -> AsyncIterator[Session]:
+    async with await Session.open(*place(shop), database=shop.schema, name="other") as session:
         yield session
 
 
@@ -57,9 +61,9 @@ async def test_values_and_rows(session: Session) -> None:
     assert await session.value("SELECT '5%' LIKE '%\\%'") == 1
 
 
-async def test_session_variables_and_name(mysql: Server, other: Session) -> None:
+async def test_session_variables_and_name(shop: Shop, other: Session) -> None:
     init: dict[str, str | int | None] = {"sql_mode": "STRICT_ALL_TABLES", "lock_wait_timeout": 3, "time_zone": None}
-    async with await Session.open(mysql.address, mysql.credentials, name="alterd:n", init=init) as session:
+    async with await Session.open(*place(shop), name="alterd:n", init=init) as session:
         row = (await session.query("SELECT @@sql_mode m, @@lock_wait_timeout l, @@time_zone z, @@autocommit a"))[0]
         assert row == {"m": "STRICT_ALL_TABLES", "l": 3, "z": "SYSTEM", "a": 1}
         assert await session.value("SELECT @@sql_quote_show_create") == 1
@@ -71,7 +75,7 @@ async def test_session_variables_and_name(mysql: Server, other: Session) -> None
         assert name == "alterd:n"
     assert await other.value("SELECT @@time_zone") == "+00:00"
     with pytest.raises(MySQLError):
-        await Session.open(mysql.address, mysql.credentials, init={"no_such_variable": 1})
+        await Session.open(*place(shop), init={"no_such_variable": 1})
 
 
 async def test_a_refused_statement_tells_its_number(session: Session) -> None:
@@ -185,8 +189,8 @@ async def test_a_session_killed_while_idle_is_lost_in_a_transaction(session: Ses
         await killed()
 
 
-async def test_cancelling_may_end_the_session(mysql: Server, other: Session) -> None:
-    session = await Session.open(mysql.address, mysql.credentials, on_cancel="connection")
+async def test_cancelling_may_end_the_session(shop: Shop, other: Session) -> None:
+    session = await Session.open(*place(shop), on_cancel="connection")
     waiting = asyncio.create_task(session.value("SELECT SLEEP(600)"))
     await eventually(lambda: _contains(other, session, "SLEEP"))
     waiting.cancel()
@@ -198,6 +202,14 @@ async def test_cancelling_may_end_the_session(mysql: Server, other: Session) -> 
     await session.close()
     with pytest.raises(LostSession):
         await session.value("SELECT 1")
+
+
+async def test_closing_ends_what_runs(session: Session, other: Session) -> None:
+    waiting = asyncio.create_task(session.value("SELECT SLEEP(600)"))
+    await eventually(lambda: _contains(other, session, "SLEEP"))
+    await session.close()
+    with pytest.raises(LostSession):
+        await waiting
 
 
 async def test_a_session_that_cannot_be_killed_is_given_up(
@@ -215,8 +227,8 @@ async def test_a_session_that_cannot_be_killed_is_given_up(
     await other.execute(f"KILL {session.connection_id}")
 
 
-async def test_a_cancelled_opening_leaves_nothing(mysql: Server, other: Session) -> None:
-    opening = asyncio.create_task(Session.open(mysql.address, mysql.credentials, name="opened-late"))
+async def test_a_cancelled_opening_leaves_nothing(shop: Shop, other: Session) -> None:
+    opening = asyncio.create_task(Session.open(*place(shop), name="opened-late"))
     await asyncio.sleep(0)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -229,22 +241,23 @@ async def test_a_cancelled_opening_leaves_nothing(mysql: Server, other: Session)
 
 
 @pytest.mark.parametrize("password", ["geheim", "gehe€im", "\udcffgeheim"])
-def test_a_wrong_password_is_not_shown(mysql: Server, password: str) -> None:
+def test_a_wrong_password_is_not_shown(shop: Shop, password: str) -> None:
+    address, _ = place(shop)
     with pytest.raises(ShardUnreachable) as caught:
-        connect(mysql.address.host, mysql.address.port, "nobody", password)
+        connect(address.host, address.port, "nobody", password)
     chain: list[BaseException] = [caught.value]
     while following := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(following)
     shown = " ".join(repr(error) + repr(vars(error)) for error in chain)
     assert "geh" not in shown
-    assert f"{mysql.address} refused user 'nobody': MySQL error 1045: Access denied" in caught.value.message
+    assert f"{address} refused user 'nobody': MySQL error 1045: Access denied" in caught.value.message
 
 
-def test_nobody_there_and_no_such_schema(mysql: Server) -> None:
+def test_nobody_there_and_no_such_schema(shop: Shop) -> None:
     with pytest.raises(ShardUnreachable, match=r"no MySQL answers at 127\.0\.0\.1:1: "):
         connect("127.0.0.1", 1, "root", "")
     with pytest.raises(InvalidSetting, match="no_such_schema"):
-        connect(mysql.address.host, mysql.address.port, "root", "", database="no_such_schema")
+        BlockingSession.open(*place(shop), database="no_such_schema")
 
 
 async def test_a_silent_server_does_not_hold_up_the_caller() -> None:
@@ -262,10 +275,9 @@ async def test_a_silent_server_does_not_hold_up_the_caller() -> None:
     await server.wait_closed()
 
 
-async def test_facts(mysql: Server, session: Session) -> None:
+async def test_facts(session: Session) -> None:
     facts = await asyncio.to_thread(read_facts, session.blocking)
     assert facts.version >= (8, 0, 19)
-    assert facts.port == mysql.address.port
     assert (facts.gtid_mode, facts.binlog_format, facts.binlog_row_image) == ("ON", "ROW", "FULL")
     assert facts.writable
     assert abs(facts.utc_now - datetime.now(UTC)) < timedelta(minutes=5)
@@ -305,7 +317,7 @@ def test_any_identifier_goes_through_whole(blocking: BlockingSession, name: str)
 
 
 @pytest.fixture
-def blocking(mysql: Server, schema: str) -> Any:
-    session = BlockingSession.open(mysql.address, mysql.credentials, database=schema)
+def blocking(shop: Shop) -> Any:
+    session = BlockingSession.open(*place(shop), database=shop.schema)
     yield session
     session.close()

@@ -28,10 +28,9 @@ from alterd_contracts.requests import Refusal, ThrottleCheck, Verdict
 from alterd_contracts.subjects import LEASES, THROTTLE_CHECK, TOPOLOGY, throttle, throttler_lease
 from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
 from alterd_runtime.bus import Bus, NatsSettings
-from alterd_runtime.mysql.blocking import BlockingSession
-from alterd_runtime.provision.nats_server import NatsServer, free_port
+from alterd_runtime.provision.mysql_server import MySQLServer
+from alterd_runtime.provision.ports import free_port
 from tests.e2e.fleet import TTL, Fleet, Service
-from tests.integration.mysql_fixture_tmp import Server, running
 from tests.support import eventually
 
 MAX_LAG = 1.0
@@ -46,41 +45,25 @@ PASSWORD = "geheim"
 _replies: Reader[Verdict | Refusal] = Reader(Verdict | Refusal)
 
 
-def run(server: Server, *statements: str) -> list[dict[str, Any]]:
+def run(server: MySQLServer, *statements: str) -> list[dict[str, Any]]:
     """The rows of the last one."""
-    with closing(BlockingSession.open(server.address, server.credentials)) as session:
+    with closing(server.endpoint.open()) as session:
         return [session.query(statement) for statement in statements][-1]
 
 
 @pytest.fixture(scope="module")
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("primary"), 1) as server:
-        run(
-            server,
-            f"CREATE USER alterd IDENTIFIED BY '{PASSWORD}'",
-            "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, PROCESS, REPLICATION CLIENT ON *.* TO alterd",
-        )
-        yield server
+def primary(mysql_pair: tuple[MySQLServer, MySQLServer]) -> MySQLServer:
+    run(
+        mysql_pair[0],
+        f"CREATE USER alterd IDENTIFIED BY '{PASSWORD}'",
+        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, PROCESS, REPLICATION CLIENT ON *.* TO alterd",
+    )
+    return mysql_pair[0]
 
 
 @pytest.fixture(scope="module")
-def replica(primary: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("replica"), 2) as server:
-        run(
-            server,
-            "RESET BINARY LOGS AND GTIDS",
-            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{primary.address.host}',"
-            f" SOURCE_PORT = {primary.address.port}, SOURCE_USER = 'root', SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, GET_SOURCE_PUBLIC_KEY = 1",
-            "SET GLOBAL super_read_only = ON",
-            "START REPLICA",
-        )
-        yield server
-
-
-@pytest.fixture(scope="module")
-def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server.url
+def replica(mysql_pair: tuple[MySQLServer, MySQLServer]) -> MySQLServer:
+    return mysql_pair[1]
 
 
 @pytest.fixture
@@ -134,7 +117,7 @@ class Asking:
 
 
 @pytest.fixture
-async def asking(bus: Bus, primary: Server, replica: Server, tmp_path: Path) -> Asking:
+async def asking(bus: Bus, primary: MySQLServer, replica: MySQLServer, tmp_path: Path) -> Asking:
     secret = tmp_path / "password"
     secret.touch(mode=0o600)
     secret.write_text(PASSWORD)
@@ -144,18 +127,23 @@ async def asking(bus: Bus, primary: Server, replica: Server, tmp_path: Path) -> 
         schema, password = f"{name}_{shard_name}", SecretRef(file=str(secret))
         return Shard(name=shard_name, schema=schema, servers=servers, user="alterd", password=password)
 
-    keyspace = Keyspace(name=name, shards=(shard("0", replica.address, primary.address), shard("1", primary.address)))
+    keyspace = Keyspace(
+        name=name,
+        shards=(shard("0", replica.endpoint.address, primary.endpoint.address), shard("1", primary.endpoint.address)),
+    )
     await bus.bucket(TOPOLOGY).put(name, msgspec.json.encode(keyspace))
     return Asking(bus, name)
 
 
 @contextmanager
-def paused(server: Server) -> Iterator[None]:
-    os.kill(server.process.pid, signal.SIGSTOP)
+def paused(server: MySQLServer) -> Iterator[None]:
+    pid = server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(server.process.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
 def throttler(fleet: Fleet, name: str = "", **extra: str) -> Service:
@@ -199,13 +187,13 @@ async def test_what_is_not_there_is_refused(fleet: Fleet, asking: Asking) -> Non
     assert malformed.errors[0].code == "invalid_name"
 
 
-async def test_the_lag_of_a_stopped_replica(fleet: Fleet, asking: Asking, replica: Server) -> None:
+async def test_the_lag_of_a_stopped_replica(fleet: Fleet, asking: Asking, replica: MySQLServer) -> None:
     throttler(fleet)
     await asking.until(True)
     run(replica, "STOP REPLICA SQL_THREAD")
     try:
         stopped = time.monotonic()
-        verdict = await asking.until(False, rf"^lag \d+\.\d\d > 1 on {re.escape(str(replica.address))}$")
+        verdict = await asking.until(False, rf"^lag \d+\.\d\d > 1 on {re.escape(str(replica.endpoint.address))}$")
         assert time.monotonic() - stopped < MAX_LAG + 2
         assert verdict.metrics["lag"] > MAX_LAG
         assert (await asking.verdict("1")).go
@@ -215,13 +203,13 @@ async def test_the_lag_of_a_stopped_replica(fleet: Fleet, asking: Asking, replic
 
 
 async def test_a_replica_that_does_not_answer_means_wait_and_holds_up_nobody(
-    fleet: Fleet, asking: Asking, replica: Server
+    fleet: Fleet, asking: Asking, replica: MySQLServer
 ) -> None:
     throttler(fleet)
     await asking.until(True)
     await asking.until(True, shard="1")
     with paused(replica):
-        await asking.until(False, rf"lag on {re.escape(str(replica.address))} is not known: no answer")
+        await asking.until(False, rf"lag on {re.escape(str(replica.endpoint.address))} is not known: no answer")
         for _ in range(20):
             begun = time.monotonic()
             assert not (await asking.verdict()).go
@@ -232,13 +220,15 @@ async def test_a_replica_that_does_not_answer_means_wait_and_holds_up_nobody(
     await asking.until(True)
 
 
-async def test_a_replica_that_is_gone_means_wait(fleet: Fleet, bus: Bus, asking: Asking, primary: Server) -> None:
+async def test_a_replica_that_is_gone_means_wait(fleet: Fleet, bus: Bus, asking: Asking, primary: MySQLServer) -> None:
     throttler(fleet)
     entry = await bus.bucket(TOPOLOGY).get(asking.name)
     assert entry is not None
     keyspace = msgspec.json.decode(entry.value or b"", type=Keyspace)
     await asking.until(True, shard="1")
-    gone = msgspec.structs.replace(keyspace.shards[1], servers=(primary.address, ServerAddress("127.0.0.1", 1)))
+    gone = msgspec.structs.replace(
+        keyspace.shards[1], servers=(primary.endpoint.address, ServerAddress("127.0.0.1", 1))
+    )
     changed = msgspec.structs.replace(keyspace, shards=(keyspace.shards[0], gone))
     await bus.bucket(TOPOLOGY).put(asking.name, msgspec.json.encode(changed))
     await asking.until(False, "lag on 127.0.0.1:1 is not known: no MySQL answers", shard="1")
@@ -246,7 +236,7 @@ async def test_a_replica_that_is_gone_means_wait(fleet: Fleet, bus: Bus, asking:
     await asking.until(True, shard="1")
 
 
-async def test_two_writable_servers_mean_wait(fleet: Fleet, asking: Asking, replica: Server) -> None:
+async def test_two_writable_servers_mean_wait(fleet: Fleet, asking: Asking, replica: MySQLServer) -> None:
     throttler(fleet)
     await asking.until(True)
     run(replica, "SET GLOBAL read_only = OFF")
@@ -257,7 +247,7 @@ async def test_two_writable_servers_mean_wait(fleet: Fleet, asking: Asking, repl
     await asking.until(True)
 
 
-async def test_no_primary_means_wait(fleet: Fleet, asking: Asking, primary: Server) -> None:
+async def test_no_primary_means_wait(fleet: Fleet, asking: Asking, primary: MySQLServer) -> None:
     throttler(fleet)
     await asking.until(True)
     run(primary, "SET GLOBAL super_read_only = ON")
@@ -268,7 +258,7 @@ async def test_no_primary_means_wait(fleet: Fleet, asking: Asking, primary: Serv
     await asking.until(True)
 
 
-async def test_an_idle_shard_is_left_alone(fleet: Fleet, bus: Bus, asking: Asking, primary: Server) -> None:
+async def test_an_idle_shard_is_left_alone(fleet: Fleet, bus: Bus, asking: Asking, primary: MySQLServer) -> None:
     throttler(fleet)
     await asking.until(True)
     query = f"SELECT written_ns FROM _alterd.heartbeat WHERE keyspace = '{asking.name}' AND shard = '0'"
@@ -338,7 +328,7 @@ async def test_a_stopped_one_gives_its_shards_up_at_once(fleet: Fleet, bus: Bus,
     assert (await asking.until(True)).throttler == two.name
 
 
-async def test_http_answers_at_every_instance(fleet: Fleet, asking: Asking, replica: Server) -> None:
+async def test_http_answers_at_every_instance(fleet: Fleet, asking: Asking, replica: MySQLServer) -> None:
     ports = [free_port(), free_port()]
     for port in ports:
         throttler(fleet, ALTERD_HTTP__PORT=str(port))

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
-from alterd_runtime.provision.mysql_binary import find_mysqld, mysqld_on_path
+from alterd_runtime.provision import ladder, mysql_binary
+from alterd_runtime.provision.endpoint import Endpoint
+from alterd_runtime.provision.ladder import Rung
+from alterd_runtime.provision.mysql_container import MySQLContainer
 from alterd_runtime.provision.mysql_server import MySQLServer
-from tests.support.docker import container_shop, docker_answers
+from alterd_runtime.provision.server import Server
 from tests.support.shop import Shop
 
-GIVEN_MYSQL = "ALTERD_TEST_MYSQL_URL"
-"""``mysql://user:password@host:port``: tests use this server instead of one of their own."""
+
+def new_server(home: Path) -> Server:
+    """A server of our own below `home`, not started: mysqld, a container, or what Debian has."""
+    rung = ladder.choose(ladder.look(allow_url=False), allow_url=False)
+    if rung is Rung.DOCKER:
+        return MySQLContainer(f"alterd-test-{secrets.token_hex(4)}", "alterd-test")
+    binary = mysql_binary.on_path() if rung is Rung.PATH else None
+    return MySQLServer(binary or mysql_binary.from_debian(print), home, durable=False)
 
 
 @contextmanager
 def provided_shop() -> Iterator[Shop]:
-    """A primary: the given one, one in a container, or one of our own."""
-    if given := os.environ.get(GIVEN_MYSQL):
-        url = urlsplit(given)
-        yield Shop((f"{url.hostname}:{url.port or 3306}",), unquote(url.username or ""), unquote(url.password or ""))
-        return
-    if mysqld_on_path() is None and docker_answers():
-        with container_shop() as shop:
-            yield shop
+    """A primary: the one that the environment names, or one of our own."""
+    if given := os.environ.get(ladder.URL_VARIABLE):
+        yield shop_at(Endpoint.of_url(given))
         return
     with tempfile.TemporaryDirectory(prefix="alterd-mysql-") as folder:
-        server = MySQLServer(find_mysqld(print), Path(folder), server_id=1, durable=False)
-        with server:
-            yield Shop((server.address,), server.user, server.password)
+        server = new_server(Path(folder) / "server")
+        server.start()
+        try:
+            yield shop_at(server.endpoint)
+        finally:
+            server.remove()
+
+
+def shop_at(endpoint: Endpoint) -> Shop:
+    return Shop((str(endpoint.address),), endpoint.credentials.user, endpoint.credentials.password)
 
 
 def keyspace_of(shop: Shop, folder: Path, name: str = "commerce") -> Keyspace:

@@ -59,7 +59,7 @@ class Shop:
             "SELECT DISTINCT index_name FROM information_schema.statistics"
             f" WHERE table_schema = '{self.schema}' AND table_name = '{table}' ORDER BY 1"
         )
-        return [str(row[0]) for row in rows]
+        return sorted(str(row[0]) for row in rows)
 
     def columns(self, table: str = "customer") -> list[str]:
         rows = self.run(

@@ -10,9 +10,9 @@ import pytest
 
 from alterd_cli import supervision, watching
 from alterd_cli.doctor import grants, nats
-from alterd_cli.output import echo_fields, echo_table, one_line, seconds
+from alterd_cli.output import echo_fields, echo_table, fitting, one_line, seconds
 from alterd_cli.records import Latest, Selection, document, joined
-from alterd_cli.views import Lines, describe
+from alterd_cli.views import Bars, Lines, describe
 from alterd_contracts.errors import InvalidName
 from alterd_contracts.migration import COLUMNS, Migration
 from alterd_contracts.states import Status
@@ -64,6 +64,13 @@ def test_no_control_character_reaches_a_cell() -> None:
 def test_a_table_off_a_terminal_is_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     echo_table(("name", "what"), [("a", "x" * 300), ("longer", "")])
     assert capsys.readouterr().out.splitlines() == ["name    what", "a       " + "x" * 300, "longer"]
+
+
+def test_a_narrow_terminal_loses_spare_columns_first() -> None:
+    columns, rows = ["uuid", "spare", "told"], [["x" * 36, "y" * 20, "z" * 500]]
+    assert fitting(columns, rows, ("spare",), 200) == [0, 1, 2]
+    assert fitting(columns, rows, ("spare",), 80) == [0, 2]
+    assert fitting(columns, rows, ("spare",), 10) == [0, 2]
 
 
 def test_fields_keep_the_lines_of_a_value(capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,6 +173,14 @@ def test_a_throttled_run_says_why() -> None:
     row = record(migration_status=Status.RUNNING, reason_throttled="lag 7.3 > 5.0", stage="copying")
     assert describe(row) == "throttled: lag 7.3 > 5.0"
     assert describe(record(migration_status=Status.RUNNING, stage="copying", eta_seconds=5)) == "copying, eta 5s"
+
+
+def test_bars_end_with_the_whole_text_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    bars = Bars(stderr=False)
+    bars.show(record(migration_status=Status.RUNNING, progress=10.0), NOW)
+    bars.show(record(migration_status=Status.FAILED, message="[red]" + "x" * 300), NOW)
+    bars.close()
+    assert capsys.readouterr().err == "shop/0: [red]" + "x" * 300 + "\n"
 
 
 ALL = "GRANT ALL PRIVILEGES ON *.* TO `alterd`@`%` WITH GRANT OPTION"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from alterd_contracts.errors import SyntaxRefused
 from alterd_intake.statements import ClauseKind as K
 from alterd_intake.statements import split_alter
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CLAUSES: list[tuple[str, K, str, str]] = [
     # text, kind, name, new name

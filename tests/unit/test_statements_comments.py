@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from alterd_intake.statements.comments import strip_comments
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from alterd_intake.statements.comments import strip_comments
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ COMMENTS = ["/* x */", "-- y\n", "# z\n", "/*!80000 ", "/*!", "*/", "/*+ h */", 
 def test_each_character_is_found_where_it_came_from(parts: list[str]) -> None:
     script = "".join(parts)
     plain = strip_comments(script)
+    assume("/**/" not in plain.text)  # stands where a blank would begin a comment
     for offset, character in enumerate(plain.text):
         if not character.isspace():
             assert script[plain.origin(offset)] == character

@@ -82,7 +82,9 @@ class _Writer:
             self._length -= len(self._pieces[-1]) - len(bare)
             self._pieces[-1] = bare
         following = self._original[end : end + 1]
-        if following and following not in _SEPARATORS:
+        if self._pieces and self._pieces[-1].endswith("--"):
+            self._add("/**/")  # a blank would make the two signs begin a comment
+        elif following and following not in _SEPARATORS:
             self._add(" ")
 
     def _add(self, piece: str) -> None:

@@ -37,6 +37,10 @@ def create_table(reading: Reading, at: int) -> Statement:
         raise UnsupportedStatement(
             "CREATE TABLE … SELECT is not managed: it writes rows as well", hint="create the table, then fill it"
         )
+    if any(words[at + 1] == "TRANSACTION" for at in words.positions("START", name.end)):
+        raise UnsupportedStatement(
+            "CREATE TABLE … START TRANSACTION is not managed", hint="it is meant for the server's own replication"
+        )
     like = words.skip(name.end, "(")
     if words[like] == "LIKE":
         reading.other(like + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alterd_contracts.errors import InvalidName
 from alterd_contracts.statement import Statement, StatementKind
-from alterd_intake.statements.words import Name, Words
+from alterd_intake.statements.words import Name, Words, needs_quotes
 
 
 class Reading:
@@ -13,7 +13,8 @@ class Reading:
     def __init__(self, words: Words, schemas: frozenset[str]) -> None:
         self.words = words
         self._schemas = schemas
-        self._cuts: list[tuple[int, int]] = []
+        self._edits: list[tuple[int, int, str]] = []
+        """Stretches of the text and what stands there instead."""
         self._others: list[str] = []
 
     def target(self, at: int, what: str = "table") -> Name:
@@ -31,15 +32,24 @@ class Reading:
                 table=name.table,
             )
         if name.schema:
-            self._cuts.append(name.qualifier)
+            self._cut(name)
         return name
 
     def other(self, at: int) -> None:
         """Notes a table that the statement refers to; a schema of the keyspace before it is cut out."""
         name = self.words.name(at)
         if name.schema in self._schemas:
-            self._cuts.append(name.qualifier)
+            self._cut(name)
         self.note(name)
+
+    def _cut(self, name: Name) -> None:
+        """Behind a dot every word is a name; without the dot some have to be quoted."""
+        start, end = name.qualifier
+        word = self.words.tokens[name.end - 1]
+        if needs_quotes(self.words.text[word.start : word.end + 1]):
+            self._edits.append((start, word.end + 1, f"`{name.table}`"))
+        else:
+            self._edits.append((start, end, ""))
 
     def note(self, name: Name) -> None:
         """Notes a table or view of this keyspace that the statement refers to."""
@@ -53,9 +63,9 @@ class Reading:
             return ""
         position, last = self.words.tokens[start].start, self.words.tokens[stop - 1].end + 1
         pieces = []
-        for first, after in sorted(self._cuts):
+        for first, after, instead in sorted(self._edits):
             if position <= first and after <= last:
-                pieces.append(self.words.text[position:first])
+                pieces += [self.words.text[position:first], instead]
                 position = after
         return "".join([*pieces, self.words.text[position:last]])
 

@@ -44,7 +44,7 @@ def sources(words: Words, start: int) -> list[Name]:
             if len(levels) > 1:
                 levels.pop()
         elif word in _QUERIES or word in _ENDS:
-            level.selects = level.selects or word == "SELECT"
+            level.selects = True
             level.lists = expected = False
         elif word == "FROM":
             level.lists = expected = level.selects

@@ -17,6 +17,9 @@ from sqlglot.errors import TokenError
 from alterd_contracts.errors import InvalidName, SyntaxRefused
 
 _UNQUOTED: Final = re.compile(r"(?![0-9]+\Z)[0-9A-Za-z$_\x80-\U0010ffff]+")
+_RESERVED: Final = {word.upper() for word in MySQL.Generator.RESERVED_KEYWORDS} | {
+    *("EXTERNAL", "LIBRARY", "MANUAL", "PARALLEL", "QUALIFY", "TABLESAMPLE")  # reserved since 8.4 and 9.x
+}
 _SHOWN: Final = 64
 _STRINGS: Final = frozenset({TokenType.STRING, TokenType.NATIONAL_STRING})
 _QUOTED: Final = _STRINGS | {TokenType.IDENTIFIER}
@@ -24,7 +27,6 @@ _QUOTED: Final = _STRINGS | {TokenType.IDENTIFIER}
 
 class _Tokenizer(MySQL.Tokenizer):
     KEYWORDS: ClassVar[dict[str, TokenType]] = {}
-    COMMANDS: ClassVar[set[TokenType]] = set()
     BIT_STRINGS: ClassVar[list[str | tuple[str, str]]] = []
     HEX_STRINGS: ClassVar[list[str | tuple[str, str]]] = []
 
@@ -149,6 +151,11 @@ class Words:
         if index >= len(self.tokens):
             return " at the end of the statement"
         return f" near {shown(self.tokens[index])}"
+
+
+def needs_quotes(written: str) -> bool:
+    """Whether a name that was written behind a dot, without quotes, cannot stand alone like this."""
+    return written.upper() in _RESERVED or written[0] in "0123456789"
 
 
 def is_quoted(token: Token) -> bool:
