@@ -35,7 +35,7 @@ class Client:
         await self.bus.bucket(subjects.TOPOLOGY).put(self.keyspace.name, msgspec.json.encode(self.keyspace))
 
     async def ask(
-        self, sql: str, *, strategy: str = "mysql", request_id: str = "", **fields: object
+        self, sql: str, *, strategy: str = "mysql", request_id: str = "", timeout: float = 40, **fields: object
     ) -> Accepted | Refusal:
         request = DdlRequest(
             request_id=request_id or new_request_id(),
@@ -44,7 +44,7 @@ class Client:
             ddl_strategy=strategy,
             **fields,  # type: ignore[arg-type]
         )
-        return await self.bus.ask(subjects.SUBMIT, request, _answers, timeout=40)
+        return await self.bus.ask(subjects.SUBMIT, request, _answers, timeout=timeout)
 
     async def submit(self, sql: str, *, strategy: str = "mysql", **fields: object) -> list[str]:
         """Submits until somebody answers; the uuids. The same request each time: it counts once."""
@@ -52,7 +52,7 @@ class Client:
         deadline = time.monotonic() + 40
         while True:
             try:
-                answer = await self.ask(sql, strategy=strategy, request_id=request_id, **fields)
+                answer = await self.ask(sql, strategy=strategy, request_id=request_id, timeout=6, **fields)
             except Exception:
                 if time.monotonic() > deadline:
                     raise
@@ -120,6 +120,17 @@ class Client:
             if isinstance(event, MigrationEvent):
                 found.append(event)
         return found
+
+    async def story(self, uuid: str) -> list[MigrationEvent]:
+        """The facts of a migration once the last one is out (its record comes first); they tell one story."""
+        deadline = time.monotonic() + 20
+        while True:
+            events = await self.events(uuid)
+            if events and events[-1].migration_status.terminal:
+                one_story(events)
+                return events
+            assert time.monotonic() < deadline, events
+            await asyncio.sleep(0.05)
 
     async def events_by_uuid(self) -> dict[str, list[MigrationEvent]]:
         found: dict[str, list[MigrationEvent]] = {}

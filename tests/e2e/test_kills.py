@@ -9,7 +9,7 @@ import pytest
 from alterd_contracts.states import Status
 from alterd_runtime.failpoints import FAILPOINTS
 from alterd_runtime.provision.nats_server import NatsServer
-from tests.e2e.client import Client, one_story
+from tests.e2e.client import Client
 from tests.e2e.fleet import TTL, Fleet
 from tests.support import eventually
 from tests.support.shop import Shop
@@ -39,7 +39,7 @@ async def test_a_service_killed_at_a_fail_point(fleet: Fleet, client: Client, sh
     uuids = await submitting
     for uuid in uuids:
         await client.until(uuid, Status.COMPLETE)
-        one_story(await client.events(uuid))
+        await client.story(uuid)
     [held] = shop.tables()
     assert shop.indexes(held) == ["PRIMARY", "a"]
     assert shop.run(f"SELECT count(*) FROM {held}") == [(3,)]
@@ -58,7 +58,7 @@ async def test_an_executor_killed_in_the_middle_of_an_alter(fleet: Fleet, client
     row = await client.until(uuid, Status.COMPLETE)
     assert row.attempt == 2
     assert shop.indexes() == ["PRIMARY", "a"]
-    one_story(await client.events(uuid))
+    await client.story(uuid)
 
 
 async def test_an_executor_stopped_by_a_deploy_gives_its_work_back(fleet: Fleet, client: Client, shop: Shop) -> None:
@@ -90,8 +90,8 @@ async def test_a_paused_leader_writes_nothing_when_it_wakes(fleet: Fleet, client
     await client.until(uuid, Status.COMPLETE)
     assert (await client.epoch()).leader == second.name
     assert "three" not in first.log.read_text()
-    for events in (await client.events_by_uuid()).values():
-        one_story(events)
+    for uuid in await client.events_by_uuid():
+        await client.story(uuid)
 
 
 async def test_a_paused_executor_does_nothing_when_it_wakes(fleet: Fleet, client: Client, shop: Shop) -> None:
@@ -110,7 +110,7 @@ async def test_a_paused_executor_does_nothing_when_it_wakes(fleet: Fleet, client
     [again] = await client.submit("ALTER TABLE customer ADD COLUMN b int")
     await client.until(again, Status.COMPLETE)
     assert shop.indexes() == ["PRIMARY", "a"]
-    one_story(await client.events(uuid))
+    await client.story(uuid)
 
 
 async def outage(nats: NatsServer, fleet: Fleet, client: Client, shop: Shop, seconds: float) -> None:
@@ -128,7 +128,7 @@ async def outage(nats: NatsServer, fleet: Fleet, client: Client, shop: Shop, sec
     row = await client.until(uuid, Status.COMPLETE)
     assert row.attempt == 1
     assert shop.indexes() == ["PRIMARY", "a"]
-    one_story(await client.events(uuid))
+    await client.story(uuid)
 
 
 async def test_nats_away_for_three_ttls_hands_no_run_over(
@@ -158,4 +158,4 @@ async def test_a_statement_that_ends_while_nats_is_away_is_reported_later(
     nats.start()
     row = await client.until(uuid, Status.COMPLETE)
     assert row.attempt == 1
-    one_story(await client.events(uuid))
+    await client.story(uuid)

@@ -9,7 +9,7 @@ import pytest
 from alterd_contracts.names import Artifact, ArtifactKind, new_request_id
 from alterd_contracts.requests import Accepted, Command, Refusal
 from alterd_contracts.states import Status
-from tests.e2e.client import Client, one_story
+from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet
 from tests.support import eventually
 from tests.support.shop import Shop
@@ -23,7 +23,7 @@ async def test_create_alter_and_drop_go_the_whole_way(fleet: Fleet, client: Clie
     for uuid in uuids:
         row = await client.until(uuid, Status.COMPLETE)
         assert row.attempt == 1
-        one_story(await client.events(uuid))
+        await client.story(uuid)
     assert shop.columns("item") == ["id", "price"]
     [held] = [name for name in shop.tables() if name != "item"]
     artifact = Artifact.parse(held)
@@ -56,7 +56,7 @@ async def test_the_same_request_twice_makes_one_migration(fleet: Fleet, client: 
     again = await client.ask("ALTER TABLE customer ADD INDEX (a)", request_id=request_id)
     assert isinstance(again, Accepted)
     assert shop.indexes() == ["PRIMARY", "a"]
-    one_story(await client.events(uuid))
+    await client.story(uuid)
 
 
 async def test_a_running_statement_is_cancelled_and_leaves_the_table_as_it_was(
@@ -73,7 +73,7 @@ async def test_a_running_statement_is_cancelled_and_leaves_the_table_as_it_was(
         assert row.message == "CANCEL issued by user"
         assert shop.waiting_alters() == 0
     assert shop.indexes() == ["PRIMARY"]
-    one_story(await client.events(uuid))
+    await client.story(uuid)
     await client.control(Command.RETRY, uuid)
     await client.until(uuid, Status.COMPLETE)
     assert shop.indexes() == ["PRIMARY", "a"]

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import uuid as uuids
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from alterd_contracts import subjects
+from alterd_contracts.envelope import Reader
+from alterd_contracts.inputs import AttemptReport, Collected, Report, Started
 from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
 from alterd_contracts.states import Status
 from alterd_contracts.strategy import Strategy, Wanted
-from alterd_contracts.topology import ServerAddress
+from alterd_contracts.topology import Keyspace, ServerAddress
+from alterd_contracts.work import ExecutorInfo, Work
 from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
 from alterd_direct.statement import StatementRunner
 from alterd_executor.protocol import Access, AskMayComplete, Ending, LogText, Start
 from alterd_executor.runner import drive
+from alterd_executor.service import serve
 from alterd_executor.task import RunTask, write_record
+from alterd_runtime.bus import Bus, NatsSettings
+from alterd_runtime.http import Health, HttpServer
 from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.session import Session
 from alterd_runtime.mysql.sidecar import ensure
+from alterd_runtime.service import Context
+from alterd_runtime.settings import ExecutorSettings, HttpSettings, Settings
+from tests.support import eventually
+from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
+
+AnyReport = TypeVar("AnyReport", bound=Report)
+_inputs: Reader[Report] = Reader(AttemptReport | Collected)
 
 STRATEGIES: dict[str, Strategy] = {"mysql": Mysql(), "direct": Direct(), "statement": StatementRunner()}
 
@@ -152,3 +167,127 @@ async def run(shop: Shop, record: Migration, workdir: Path, **options: Any) -> E
 
 def next_attempt(record: Migration) -> Migration:
     return record.evolve(attempt=record.attempt + 1, tablet="e2")
+
+
+class Scheduler:
+    """As much of a scheduler as an executor needs: records, work, grants, and the reports it reads."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.records = bus.bucket(subjects.STATE)
+        self.reports: list[Report] = []
+
+    async def read(self) -> None:
+        """Reads reports until cancelled."""
+        async for message in self.bus.tail(subjects.INPUT):
+            if message is not None:
+                self.reports.append(_inputs.read(message.data))
+
+    async def write(self, record: Migration) -> None:
+        await self.records.put(record.open_key, msgspec.json.encode(record))
+
+    async def dispatch(self, record: Migration) -> Migration:
+        """Offers the record's attempt; the record as it stands then."""
+        ready = record.evolve(migration_status=Status.READY, tablet="", incarnation="")
+        await self.write(ready)
+        work = Work(
+            keyspace=record.keyspace,
+            shard=record.shard,
+            migration_uuid=record.migration_uuid,
+            attempt=record.attempt,
+            strategy=record.strategy,
+        )
+        subject = subjects.work(record.strategy, record.keyspace, record.shard)
+        await self.bus.publish(subject, work, id=f"{record.open_key}:{record.attempt}")
+        return ready
+
+    async def grant(self, record: Migration) -> Migration:
+        """Waits for the question, and grants."""
+        started = await self.report(Started, record)
+        running = record.evolve(
+            migration_status=Status.RUNNING, tablet=started.executor, incarnation=started.incarnation
+        )
+        await self.write(running)
+        return running
+
+    async def report(self, kind: type[AnyReport], record: Migration, timeout: float = 20) -> AnyReport:
+        """The first report of this kind of the record's attempt."""
+
+        def found() -> list[AnyReport]:
+            return [
+                report
+                for report in self.reports
+                if isinstance(report, kind)
+                and (report.migration_uuid, report.attempt) == (record.migration_uuid, record.attempt)
+            ]
+
+        await eventually(lambda: bool(found()), timeout)
+        return found()[0]
+
+    def of(self, record: Migration) -> list[str]:
+        """The kinds of all reports about a migration."""
+        return [type(report).__name__ for report in self.reports if report.migration_uuid == record.migration_uuid]
+
+
+class Running:
+    """An executor in this process."""
+
+    def __init__(self, context: Context, task: asyncio.Task[None], scheduler: Scheduler, keyspace: Keyspace) -> None:
+        self.context, self.task, self.scheduler, self.keyspace = context, task, scheduler, keyspace
+
+    async def stop(self) -> None:
+        self.context.stopping.set()
+        await self.task
+
+    async def info_is_there(self) -> bool:
+        if self.task.done():
+            self.task.result()
+        return await self.info() is not None
+
+    async def info(self) -> ExecutorInfo | None:
+        entry = await self.context.bus.bucket(subjects.EXECUTORS).get(self.context.instance)
+        return None if entry is None or entry.value is None else msgspec.json.decode(entry.value, type=ExecutorInfo)
+
+    def children(self) -> list[int]:
+        """Processes of runs, the spare among them."""
+        found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        return [int(pid) for pid in found if "alterd_executor.child" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+    def seen_in_proc(self) -> str:
+        """What other users of this machine, or its administrator, see of the runs' processes."""
+        return "\n".join(
+            Path(f"/proc/{pid}/{what}").read_text() for pid in self.children() for what in ("cmdline", "environ")
+        )
+
+
+@contextlib.asynccontextmanager
+async def executor(nats_url: str, shop: Shop, folder: Path, **settings: Any) -> AsyncIterator[Running]:
+    """An executor on a NATS server, with the shop as its one keyspace, and a scheduler that reads."""
+    keyspace = keyspace_of(shop, folder / "keyspace")
+    natses = NatsSettings(servers=(nats_url,))
+    instance = f"executor-{uuids.uuid4().hex[:8]}"
+    async with Bus.open(natses, "executor", instance) as bus, Bus.open(natses, "test", instance) as other:
+        await bus.ensure()
+        await bus.bucket(subjects.TOPOLOGY).put(keyspace.name, msgspec.json.encode(keyspace))
+        scheduler = Scheduler(other)
+        reading = asyncio.create_task(scheduler.read())
+        http = HttpServer(HttpSettings(), Health)
+        http.start()
+        context = Context(
+            settings=Settings(executor=ExecutorSettings(**{"lease_ttl": 2, **settings})),
+            instance=instance,
+            bus=bus,
+            http=http,
+            health=Health(),
+            stopping=asyncio.Event(),
+        )
+        running = Running(context, asyncio.create_task(serve(context)), scheduler, keyspace)
+        try:
+            await eventually(running.info_is_there)
+            yield running
+            await running.stop()
+        finally:
+            context.stopping.set()
+            reading.cancel()
+            await asyncio.gather(running.task, reading, return_exceptions=True)
+            await asyncio.to_thread(http.stop)

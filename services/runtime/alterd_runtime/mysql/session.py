@@ -142,9 +142,14 @@ class Session:
         await self._kill("connection")
 
     async def close(self) -> None:
-        """Ends the session. Idempotent."""
+        """Ends the session; a statement that another task awaits is killed. Idempotent."""
         if not self._closed:
             self._closed = True
+            if self._turn.locked():
+                try:
+                    await self._kill("connection")
+                except AlterdError:
+                    self.blocking.abandon()
             await self._run(self.blocking.close)
             self._thread.shutdown(wait=False)
 

@@ -11,7 +11,7 @@ HOME_VARIABLE = "ALTERD_HOME"
 
 
 def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """What can be made again: ``$ALTERD_CACHE_DIR``, else ``$XDG_CACHE_HOME/alterd``, else ``~/.cache/alterd``."""
+    """What can be made again: ``$ALTERD_CACHE_DIR``, ``$XDG_CACHE_HOME/alterd``, ``~/.cache/alterd``."""
     return _folder(CACHE_VARIABLE, "XDG_CACHE_HOME", Path(".cache"), environ)
 
 

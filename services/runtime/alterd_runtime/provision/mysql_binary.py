@@ -1,61 +1,143 @@
-"""Finds a MySQL server: ``mysqld`` on the PATH, or on Debian one unpacked into a cache folder, with no root."""
+"""The mysqld to run: one on the PATH, or Debian's unpacked into the cache folder."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from importlib.resources import as_file, files
+from enum import StrEnum
+from importlib import resources
 from pathlib import Path
 
-from alterd_contracts.errors import ShardUnreachable
-from alterd_runtime.provision.folders import cache_folder
+import msgspec
 
-OLDEST = (8, 0, 19)
-UNPACK_TIMEOUT = 600.0
-"""Seconds for a download of about 65 MB."""
+from alterd_contracts.errors import ShardUnreachable
+from alterd_runtime.mysql.server import OLDEST
+from alterd_runtime.provision.folders import CACHE_VARIABLE, cache_folder
+
+CACHED = "mysql-9.7"
+"""Folder within the cache folder; its `mysqld` is a wrapper."""
+
+_SCRIPT = "mysql_from_debian.sh"
+_NEEDED = ("apt-get", "apt-config", "dpkg-deb", "flock", "bash")
+_VERSION = re.compile(r"\bVer (\d+)\.(\d+)\.(\d+)")
+# An ordinary user's PATH on Debian leaves these out, and distributions install mysqld there.
+_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/local/mysql/bin"
+
+
+class Origin(StrEnum):
+    PATH = "path"
+    DEBIAN = "debian"
+
+
+class MySQLBinary(msgspec.Struct, frozen=True, kw_only=True):
+    """A server program that alterd supports."""
+
+    path: Path
+    version: tuple[int, int, int]
+    build: str
+    """As it calls itself: the same text, the same program."""
+    origin: Origin
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """How it is called so that no option file of the machine has a say."""
+        # the wrapper around Debian's passes --no-defaults itself, and it must come first
+        return (str(self.path),) if self.origin is Origin.DEBIAN else (str(self.path), "--no-defaults")
+
+    def __str__(self) -> str:
+        return f"MySQL {'.'.join(map(str, self.version))} ({self.path})"
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """The version in the output of ``mysqld --version``; None for MariaDB and whatever else is not MySQL."""
+    match = _VERSION.search(text)
+    if match is None or "mariadb" in text.lower():
+        return None
+    major, minor, patch = map(int, match.groups())
+    return major, minor, patch
 
 
 def usable(version_text: str) -> bool:
-    """Whether ``mysqld --version`` speaks of a MySQL (not MariaDB) that is new enough. Pure."""
-    match = re.search(r"Ver (\d+)\.(\d+)\.(\d+)", version_text)
-    if match is None or "mariadb" in version_text.lower():
-        return False
-    return tuple(int(part) for part in match.groups()) >= OLDEST
+    """Whether ``mysqld --version`` speaks of a MySQL (not MariaDB) that is new enough."""
+    version = parse_version(version_text)
+    return version is not None and version >= OLDEST
 
 
-def mysqld_on_path(progress: Callable[[str], None] = lambda _: None) -> Path | None:
-    """A usable server on the PATH, None where there is none; `progress` hears of one that is not usable."""
-    found = shutil.which("mysqld", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+def on_path(progress: Callable[[str], None] = lambda _: None) -> MySQLBinary | None:
+    """The mysqld on the PATH; None where there is none. `progress` hears of one that is not usable."""
+    found = shutil.which("mysqld") or shutil.which("mysqld", path=_SYSTEM_FOLDERS)
+    return _inspect(Path(found), Origin.PATH, progress) if found else None
+
+
+mysqld_on_path = on_path
+
+
+def cached(progress: Callable[[str], None] = lambda _: None) -> MySQLBinary | None:
+    """The mysqld that was unpacked earlier."""
+    program = cache_folder() / CACHED / "mysqld"
+    return _inspect(program, Origin.DEBIAN, progress) if program.exists() else None
+
+
+def can_unpack() -> bool:
+    """Whether this machine has Debian's tools. Whether its archive answers is known by trying."""
+    return Path("/etc/debian_version").exists() and all(shutil.which(program) for program in _NEEDED)
+
+
+def from_debian(progress: Callable[[str], None]) -> MySQLBinary:
+    """The cached mysqld, unpacked from Debian's unstable suite first if need be (10 s, 350 MB on disk).
+
+    Raises `ShardUnreachable` with what is missing: Debian's tools, the archive, the network.
+    """
+    found = cached(progress)
+    if found is not None:
+        return found
+    folder = cache_folder() / CACHED
+    progress(f"unpacking MySQL into {folder}")
+    with resources.as_file(resources.files(__package__).joinpath(_SCRIPT)) as script:
+        try:
+            _run(["bash", str(script), str(folder)], progress)
+        except OSError as error:
+            raise _cannot(f"bash does not run: {error.strerror}") from error
+    found = cached(progress)
     if found is None:
+        raise _cannot(f"{folder} holds no usable mysqld: remove it and try again")
+    return found
+
+
+def _run(argv: list[str], progress: Callable[[str], None]) -> None:
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as script:
+        assert script.stdout is not None
+        assert script.stderr is not None
+        for step in script.stdout:
+            progress(step.rstrip())
+        errors = script.stderr.read().strip()
+    if script.returncode:
+        raise _cannot(errors or f"the script ended with {script.returncode}")
+
+
+def _cannot(reason: str) -> ShardUnreachable:
+    return ShardUnreachable(
+        f"MySQL cannot be unpacked from Debian: {reason}",
+        hint=f"put a mysqld on the PATH, start Docker, or set {CACHE_VARIABLE} to a folder with {CACHED}/mysqld",
+        folder=cache_folder(),
+    )
+
+
+def _inspect(program: Path, origin: Origin, progress: Callable[[str], None]) -> MySQLBinary | None:
+    command = [str(program), "--version"]
+    try:
+        # in the root folder: nothing that lies in the user's has a say
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30, cwd="/")
+        said = done.stdout.strip() or done.stderr.strip()
+        works = done.returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said, works = str(error), False
+    version = parse_version(said)
+    if not works or version is None or version < OLDEST:
+        progress(f"{program} is not used: {said}")
         return None
-    answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=False)
-    if usable(answer.stdout):
-        return Path(found)
-    progress(f"{found} is not used: {answer.stdout.strip() or answer.stderr.strip()}")
-    return None
-
-
-def find_mysqld(progress: Callable[[str], None] = lambda _: None) -> Path:
-    """The server's path; fetched once if need be. Raises `ShardUnreachable` with what to do."""
-    if (on_path := mysqld_on_path(progress)) is not None:
-        return on_path
-    unpacked = cache_folder() / "mysql-9.7"
-    if not (unpacked / "mysqld").exists():
-        progress("fetching MySQL 9.7 (about 65 MB, once)")
-        _unpack(unpacked)
-    return unpacked / "mysqld"
-
-
-def _unpack(folder: Path) -> None:
-    with as_file(files("alterd_runtime.provision") / "mysql_from_debian.sh") as script:
-        done = subprocess.run(
-            ["bash", str(script), str(folder)], capture_output=True, text=True, timeout=UNPACK_TIMEOUT, check=False
-        )
-    if done.returncode:
-        raise ShardUnreachable(
-            f"MySQL could not be provided: {done.stderr.strip()}",
-            hint="put a mysqld (8.0.19 or newer) on the PATH, or set ALTERD_TEST_MYSQL_URL for tests",
-        )
+    return MySQLBinary(path=program, version=version, build=said, origin=origin)

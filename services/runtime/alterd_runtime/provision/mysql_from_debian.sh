@@ -7,7 +7,7 @@
 # them, so this machine's libc stays as it is. Archive, proxy and keyring are those that apt uses here; only
 # the suite is another one, and nothing of apt's own state is read or written. Several runs for one FOLDER
 # may go on at once: the first one does the work.
-# Exit codes: 0 filled, 3 this machine cannot do it, 4 the archive does not answer, 5 what came is unusable.
+# Steps go to stdout, errors to stderr. Exit codes: 0 filled, 3 this machine cannot do it, 4 the archive does not answer, 5 what came is unusable.
 set -euo pipefail
 export LC_ALL=C
 
@@ -87,7 +87,7 @@ Dir::Etc::SourceParts "/dev/null";
 APT::Update::Error-Mode "any";
 CONF
   apt=(apt-get -c "$work/only.conf")
-  echo "reading the package list of Debian unstable" >&2
+  echo "reading the package list of Debian unstable"
   if "${apt[@]}" update >"$work/update.log" 2>&1; then
     found=$archive
     break
@@ -105,10 +105,10 @@ mapfile -t packages < <(
 )
 [[ ${#packages[@]} -gt 0 ]] || fail $unusable "apt plans to install nothing for MySQL"
 
-echo "downloading ${#packages[@]} packages" >&2
+echo "downloading ${#packages[@]} packages"
 (cd "$work/debs" && "${apt[@]}" download "${packages[@]}" >"$work/download.log" 2>&1) ||
   fail $no_archive "the packages could not be downloaded:" "$(tail -n 5 "$work/download.log")"
-echo "unpacking" >&2
+echo "unpacking"
 for package in "$work"/debs/*.deb; do
   dpkg-deb -x "$package" "$work/root" || fail $unusable "$(basename "$package") cannot be unpacked (disk full?)"
 done

@@ -1,185 +1,235 @@
-"""A MySQL server in a folder: for the sandbox, the demo and the tests. Listens on 127.0.0.1 only."""
+"""mysqld as a process of ours, on 127.0.0.1."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from alterd_contracts.errors import AlterdError, ShardUnreachable
-from alterd_runtime.mysql.connect import connect
-from alterd_runtime.provision.ports import free_port
+from alterd_contracts.errors import ShardUnreachable
+from alterd_contracts.topology import ServerAddress
+from alterd_runtime.mysql.connect import Credentials
+from alterd_runtime.provision.endpoint import Endpoint
+from alterd_runtime.provision.mysql_binary import MySQLBinary
+from alterd_runtime.provision.mysql_template import errors_of, fill, run_as
+from alterd_runtime.provision.ports import LOOPBACK, free_port
 from alterd_runtime.provision.process import ServerProcess
 from alterd_runtime.provision.waiting import wait_until
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 120.0
+"""Seconds; a start takes 1 to 2, crash recovery of a large data folder longer."""
 STOP_TIMEOUT = 60.0
-PROBE_PAUSE = 0.05
+PORT_TRIES = 3
+"""A free port may be taken by somebody else before mysqld listens on it."""
 
-OPTIONS = (
-    "--bind-address=127.0.0.1",
-    "--mysqlx=OFF",
+# "loose": versions that do not know the option have no use for it either
+_OPTIONS = (
+    f"--bind-address={LOOPBACK}",
+    "--skip-name-resolve",
+    "--loose-mysqlx=OFF",
+    "--log-bin=binlog",
+    "--binlog-row-image=FULL",
+    "--loose-binlog-format=ROW",
     "--gtid-mode=ON",
     "--enforce-gtid-consistency=ON",
-    "--log-bin=binlog",
-    "--log-replica-updates=ON",
-    "--binlog-expire-logs-seconds=86400",
+    "--loose-log-replica-updates=ON",
     "--innodb-buffer-pool-size=128M",
-    "--innodb-redo-log-capacity=64M",
-    "--skip-replica-start=OFF",
-    "--max-connections=500",
+    "--max-connections=200",
 )
-NOT_DURABLE = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2")
+# What is lost is lost with the machine's power, not with a killed mysqld: the kernel has every commit.
+_NOT_DURABLE = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2")
+_DURABLE = ("--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1")
 
 
 class MySQLServer:
-    """One server with an account that may do everything. It keeps its port over restarts."""
+    """One server with GTIDs and row-based binlogs.
+
+    `binary`: the program, or how to find it when it is needed. `home`: folder of its data, log and pid file.
+    `port`: 0 takes a free one and keeps it for later starts.
+    `password`: root's, set at the first start; random unless given, and never on a command line.
+    `durable`: False skips fsync. `options`: more of mysqld's, such as ``--lower-case-table-names=1``.
+    With `die_with_parent` it is killed when this program ends, however it ends (Linux); without, it goes on and
+    another `MySQLServer` with the same home, port and password finds it again.
+    """
 
     def __init__(
         self,
-        mysqld: Path,
+        binary: MySQLBinary | Callable[[], MySQLBinary],
         home: Path,
         *,
-        server_id: int,
-        user: str = "alterd",
-        password: str = "",
         port: int = 0,
+        password: str | None = None,
         durable: bool = True,
         die_with_parent: bool = True,
-        extra: tuple[str, ...] = (),
+        options: Sequence[str] = (),
     ) -> None:
-        self._mysqld, self._home = mysqld, home
-        self.server_id, self.user = server_id, user
-        self.password = password or secrets.token_hex(12)
-        self.port = port or free_port()
-        self._durable, self._die_with_parent, self._extra = durable, die_with_parent, extra
-        self._data = home / "data"
-        self.process = ServerProcess(home / "mysqld.pid", home / "mysqld.log", f"--datadir={self._data}")
+        self._binary = binary
+        self.home = home.absolute()
+        self.port = port
+        self._credentials = Credentials("root", secrets.token_urlsafe(18) if password is None else password)
+        self._durable = durable
+        self._die_with_parent = die_with_parent
+        self._options = tuple(options)
+        self._may_move = port == 0
+        self._data = self.home / "data"
+        self._used = self.home / "used"
+        self._process = ServerProcess(self.home / "mysqld.pid", self.home / "mysqld.log", f"--datadir={self._data}")
 
     @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+    def binary(self) -> MySQLBinary:
+        """Raises what the finder raises."""
+        if not isinstance(self._binary, MySQLBinary):
+            self._binary = self._binary()
+        return self._binary
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """As root; known once the server was started."""
+        return Endpoint(ServerAddress(LOOPBACK, self.port), self._credentials)
+
+    @property
+    def source(self) -> ServerAddress:
+        return self.endpoint.address
+
+    @property
+    def url(self) -> str:
+        """With root's password."""
+        return self.endpoint.url
 
     @property
     def pid(self) -> int | None:
         """None when it does not run."""
-        return self.process.pid
+        return self._process.pid
 
     def start(self) -> None:
-        """Makes the data folder the first time; returns when the server answers. Raises `ShardUnreachable`."""
-        if self.pid is not None:
-            return
-        first = not (self._data / "mysql.ibd").exists()
-        self._home.mkdir(parents=True, exist_ok=True)
-        arguments = [f"--datadir={self._data}", *(["--user=root"] if os.geteuid() == 0 else [])]
-        if first:
-            shutil.rmtree(self._data, ignore_errors=True)
-            self._run_to_end([*arguments, "--initialize-insecure"])
-        accounts = self._home / "accounts.sql"
-        accounts.touch(mode=0o600)
-        accounts.write_text(self._accounts())
-        # short, for a socket's path has room for about 100 characters; new, for a killed server leaves its own
-        socket = Path(tempfile.gettempdir()) / f"alterd-{secrets.token_hex(6)}.sock"
-        argv = [
-            str(self._mysqld),
-            *arguments,
-            f"--port={self.port}",
-            f"--socket={socket}",
-            f"--server-id={self.server_id}",
-            "--report-host=127.0.0.1",
-            f"--report-port={self.port}",
-            f"--pid-file={self._home / 'server.pid'}",
-            f"--init-file={accounts}",
-            *OPTIONS,
-            *(() if self._durable else NOT_DURABLE),
-            *self._extra,
-        ]
-        self.process.start(argv, die_with_parent=self._die_with_parent)
-        try:
-            self._wait_until_it_answers()
-        finally:
-            accounts.unlink()
-
-    def session(self, database: str | None = None) -> Any:
-        """A PyMySQL connection of the account."""
-        return connect("127.0.0.1", self.port, self.user, self.password, database=database)
-
-    def run(self, *statements: str) -> list[Any]:
-        """Runs statements in one session; the rows of the last."""
-        connection = self.session()
-        try:
-            with connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement)
-                return list(cursor.fetchall())
-        finally:
-            connection.close()
-
-    def replicate_from(self, primary: MySQLServer) -> None:
-        """Becomes a read-only replica of `primary`."""
-        self.run(
-            "STOP REPLICA",
-            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={primary.port},"
-            f" SOURCE_USER='{primary.user}', SOURCE_PASSWORD='{primary.password}', SOURCE_AUTO_POSITION=1,"
-            " GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=86400",
-            "START REPLICA",
-            "SET PERSIST read_only=ON",
-            "SET PERSIST super_read_only=ON",
-        )
-
-    def promote(self) -> None:
-        """A replica becomes a primary."""
-        self.run("STOP REPLICA", "RESET REPLICA ALL", "SET PERSIST super_read_only=OFF", "SET PERSIST read_only=OFF")
+        """Returns when clients can connect; does nothing when it runs. Raises `ShardUnreachable`."""
+        if self.pid is None:
+            self._prepare()
+            for left in reversed(range(PORT_TRIES if self._may_move else 1)):
+                self.port = self.port or free_port()
+                if self._launch() or not left or not self._port_was_taken():
+                    break
+                self.port = 0
+            self._may_move = False
+        else:
+            self._wait()
+        if self.pid is None:
+            raise ShardUnreachable(
+                f"{self.binary} does not start; from {self._process.log}:\n{errors_of(self._process.last_words(50))}",
+                hint=f"is the port {self.port} taken, the disk full, the folder another user's?",
+                server=self.source,
+            )
+        self._used.touch()
 
     def stop(self) -> None:
         """Ends it in order. Idempotent."""
-        self.process.stop(STOP_TIMEOUT)
+        self._process.stop(STOP_TIMEOUT)
 
     def kill(self) -> None:
-        """kill -9."""
-        self.process.kill()
+        """kill -9: what a crash of the server leaves."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Raises `ShardUnreachable`."""
+        self.stop()
+        self.start()
+
+    def remove(self) -> None:
+        """Ends it and deletes its data."""
+        self.kill()
+        shutil.rmtree(self._socket_folder(), ignore_errors=True)
+        if self.home.exists():
+            shutil.rmtree(self.home)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _accounts(self) -> str:
-        """Made on each server by itself, outside the binary log: a replica needs no copy of them."""
-        account = f"'{self.user}'@'%'"
-        lines = [
-            "SET sql_log_bin=0",
-            f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{self.password}'",
-            f"GRANT ALL ON *.* TO {account} WITH GRANT OPTION",
-            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secrets.token_hex(16)}'",
-        ]
-        return ";\n".join(lines) + ";\n"
-
-    def _wait_until_it_answers(self) -> None:
-        if not wait_until(lambda: self._answers() or self.pid is None, START_TIMEOUT, PROBE_PAUSE) or self.pid is None:
-            self.kill()
-            raise ShardUnreachable(
-                f"mysqld did not start on port {self.port}: {self.process.last_words(3)}",
-                hint=f"its log is {self.process.log}",
-            )
-
-    def _answers(self) -> bool:
+    def _prepare(self) -> None:
         try:
-            self.session().close()
-        except AlterdError:
-            return False
-        return True
+            self.home.mkdir(parents=True, exist_ok=True)
+            if not self._data.exists():
+                fill(self._data, self.binary)
+            self._socket_folder().mkdir(mode=0o700, exist_ok=True)
+            for stale in self._socket_folder().iterdir():  # of a killed server; its lock file may name a live pid
+                stale.unlink()
+        except OSError as error:
+            raise ShardUnreachable(
+                f"MySQL cannot be started in {self.home}: {error.strerror or error}",
+                hint="the folder must be writable and yours",
+                folder=self.home,
+            ) from error
 
-    def _run_to_end(self, arguments: list[str]) -> None:
-        done = subprocess.run([str(self._mysqld), *arguments], capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            raise ShardUnreachable(f"mysqld could not make its data folder: {done.stderr.strip()[-500:]}")
+    def _launch(self) -> bool:
+        """Whether it came up."""
+        init = self.home / "init.sql"
+        arguments = [*self.binary.argv, *self._arguments()]
+        if not self._used.exists():
+            init.touch(mode=0o600)
+            init.write_text(_first_statements(self._credentials))
+            arguments.append(f"--init-file={init}")
+        try:
+            if self._process.log.exists():
+                self._process.log.replace(self._process.log.with_suffix(".log.old"))
+            self._process.start(arguments, die_with_parent=self._die_with_parent)
+            return self._wait()
+        except BaseException:
+            self._process.kill()
+            raise
+        finally:
+            init.unlink(missing_ok=True)
+
+    def _wait(self) -> bool:
+        def answers() -> bool:
+            with contextlib.suppress(ShardUnreachable):
+                self.endpoint.open(connect_timeout=1.0).close()
+                return True
+            return False
+
+        if not wait_until(lambda: self.pid is None or answers(), START_TIMEOUT):
+            self._process.kill()
+        return self.pid is not None
+
+    def _port_was_taken(self) -> bool:
+        return "Address already in use" in self._process.last_words(50)
+
+    def _arguments(self) -> list[str]:
+        return [
+            f"--datadir={self._data}",
+            f"--port={self.port}",
+            f"--socket={self._socket_folder() / 'mysqld.sock'}",
+            f"--server-id={self.port}",  # one of a kind on this machine
+            f"--report-host={LOOPBACK}",
+            f"--report-port={self.port}",
+            *_OPTIONS,
+            *(_DURABLE if self._durable else _NOT_DURABLE),
+            *self._options,
+            *run_as(),
+        ]
+
+    def _socket_folder(self) -> Path:
+        # A socket's path has about 100 characters at most; `home` may be longer.
+        name = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"alterd-{os.geteuid()}-{name}"
+
+
+def _first_statements(root: Credentials) -> str:
+    """For --init-file: one statement a line, run before the server listens. Not logged: servers start alike."""
+    password = root.password.replace("\\", "\\\\").replace("'", "''")
+    statements = (
+        "SET SESSION sql_log_bin = 0",
+        f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}'",
+        f"CREATE USER IF NOT EXISTS 'root'@'{LOOPBACK}' IDENTIFIED BY '{password}'",
+        f"GRANT ALL ON *.* TO 'root'@'{LOOPBACK}' WITH GRANT OPTION",
+        f"GRANT PROXY ON ''@'' TO 'root'@'{LOOPBACK}' WITH GRANT OPTION",
+    )
+    return "".join(f"{statement};\n" for statement in statements)

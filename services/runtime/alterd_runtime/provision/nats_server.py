@@ -110,7 +110,7 @@ class NatsServer:
         lines = [
             f"listen: {_text(f'{LOOPBACK}:{self.port or -1}')}",
             f"ports_file_dir: {_text(self.store)}",
-            f"jetstream {{ store_dir: {_text(self.store / 'jetstream')}, sync_interval: always }}",
+            f"jetstream {{ store_dir: {_text(self.store)}, sync_interval: always }}",
         ]
         if self._monitor:
             lines.append(f"http: {_text(f'{LOOPBACK}:-1')}")

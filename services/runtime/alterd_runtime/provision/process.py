@@ -37,15 +37,17 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The server's pid, None when it does not run."""
-        if self._child is not None and self._child.poll() is not None:
+        """The server's pid, None when it does not run. One that is about to end still runs: it holds ports and locks."""
+        if self._child is not None:
+            if self._child.poll() is None:
+                return self._child.pid
             self._child = None
             return None
         try:
             pid = int(self.pid_file.read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if has_argument(pid, self.marker) else None
+        return pid if runs(pid, self.marker) else None
 
     def start(self, argv: Sequence[str], *, die_with_parent: bool) -> None:
         """Starts `argv`; returns before it is ready. With `die_with_parent` it is killed when this program ends."""
@@ -103,7 +105,7 @@ class ServerProcess:
             self._child.wait(KILL_TIMEOUT)
             self._child = None
 
-    def last_words(self, lines: int = 10) -> str:
+    def last_words(self, lines: int = 5) -> str:
         """The end of the log."""
         if not self.log.exists():
             return ""
@@ -111,25 +113,45 @@ class ServerProcess:
             return "".join(deque(log, maxlen=lines)).strip()
 
 
-def has_argument(pid: int, argument: str) -> bool:
-    """Whether a live process has `argument` on its command line; a zombie has no command line."""
-    if Path("/proc/self").exists():
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_text(errors="surrogateescape")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            return False
+def runs(pid: int, argument: str) -> bool:
+    """Whether a process of that pid runs and has `argument` on its command line."""
+    if not Path("/proc/self").exists():
+        return not has_ended(pid) and argument in _ps("command", pid)
+    line = _proc(pid, "cmdline")
+    if line:
         return argument in line.split("\0")
-    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return argument in shown.stdout
+    # While a process becomes another program, or ends, its command line is empty; a kernel thread never has one.
+    stat = _stat(pid)
+    return bool(stat) and not has_ended(pid) and not int(stat[_FLAGS]) & _KERNEL_THREAD
 
 
 def has_ended(pid: int) -> bool:
     """Whether nothing of a process runs any more; its exit status may still wait for somebody."""
-    if Path("/proc/self").exists():
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            return state in "ZX" and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return shown.stdout.strip()[:1] in ("", "Z")
+    if not Path("/proc/self").exists():
+        return _ps("stat", pid).strip()[:1] in ("", "Z")
+    stat = _stat(pid)
+    return not stat or (stat[0] in "ZX" and int(stat[_THREADS]) <= 1)
+
+
+# /proc/<pid>/stat after the name: state is 0. proc(5) counts from 1 with pid and name before it.
+_FLAGS = 9 - 3
+_THREADS = 20 - 3
+_KERNEL_THREAD = 0x0020_0000
+
+
+def _stat(pid: int) -> list[str]:
+    """Empty when there is no such process."""
+    return _proc(pid, "stat").rpartition(")")[2].split()
+
+
+def _proc(pid: int, file: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text(errors="surrogateescape")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
+
+
+def _ps(column: str, pid: int) -> str:
+    """For systems without /proc; empty when there is no such process."""
+    command = ["ps", "-ww", "-o", f"{column}=", "-p", str(pid)]
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout

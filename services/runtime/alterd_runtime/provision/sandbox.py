@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
+from alterd_contracts.errors import InvalidSetting, ShardUnreachable
+from alterd_runtime.mysql.connect import Credentials
+from alterd_runtime.mysql.quoting import identifier
+from alterd_runtime.provision import ladder, mysql_binary
+from alterd_runtime.provision.endpoint import Endpoint
 from alterd_runtime.provision.folders import state_folder
-from alterd_runtime.provision.mysql_binary import find_mysqld
+from alterd_runtime.provision.ladder import Rung
+from alterd_runtime.provision.locks import exclusive
+from alterd_runtime.provision.mysql_binary import MySQLBinary
+from alterd_runtime.provision.mysql_container import MySQLContainer
 from alterd_runtime.provision.mysql_server import MySQLServer
-from alterd_runtime.provision.ports import free_port
-from alterd_runtime.provision.process import ServerProcess
+from alterd_runtime.provision.ports import LOOPBACK, free_port, is_free
+from alterd_runtime.provision.replication import follow
+from alterd_runtime.provision.server import Server
 
 SCHEMA = "commerce"
 USER = "alterd"
-STOP_TIMEOUT = 60.0
 
 KEYSPACE = """\
 [keyspace]
@@ -31,7 +40,7 @@ name = "0"
 schema = "{schema}"
 servers = [{servers}]
 user = "{user}"
-password = {{ file = "{password_file}" }}
+password = {{ file = {password_file} }}
 """
 
 Say = Callable[[str], None]
@@ -43,13 +52,12 @@ class SandboxServer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """``primary``, ``replica-1``, …"""
     port: int
-    server_id: int
     pid: int = 0
     """0: not running."""
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{LOOPBACK}:{self.port}"
 
 
 class SandboxStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,16 +72,24 @@ class SandboxStatus(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.servers) and all(server.pid for server in self.servers)
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sandbox was made of; every later command does it the same way."""
+
+    rung: Rung
+    servers: tuple[SandboxServer, ...]
+
+
 class Sandbox:
-    """A primary and `replicas` replicas below `home`."""
+    """A primary and `replicas` replicas below `home`. One command at a time changes it; others wait."""
 
     def __init__(self, home: Path | None = None, *, replicas: int = 1, die_with_parent: bool = False) -> None:
-        self.home = home or state_folder() / "sandbox"
+        self.home = (home or state_folder() / "sandbox").absolute()
         self._replicas, self._die_with_parent = replicas, die_with_parent
-        self._processes: dict[str, ServerProcess] = {}
+        self._servers: dict[str, Server] = {}
 
     @property
     def password_file(self) -> Path:
+        """The password of the account `alterd`."""
         return self.home / "password"
 
     @property
@@ -82,85 +98,163 @@ class Sandbox:
 
     def status(self) -> SandboxStatus:
         """The servers as they are now; none where `up` never ran."""
-        servers = tuple(msgspec.structs.replace(server, pid=self._pid(server.name)) for server in self._remembered())
+        plan = self._remembered()
+        servers = tuple(self._seen(plan.rung, server) for server in plan.servers) if plan is not None else ()
         return SandboxStatus(home=str(self.home), keyspace_file=str(self.keyspace_file), servers=servers)
 
     def up(self, say: Say = lambda _: None) -> SandboxStatus:
-        """Starts what is not running. Raises `ShardUnreachable` with what to do."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        mysqld = find_mysqld(say)
-        plan = self._remembered() or self._planned()
-        password = self._password()
-        self._remember(plan)
-        servers: list[MySQLServer] = []
-        for known in plan:
-            server = MySQLServer(
-                mysqld,
-                self.home / known.name,
-                server_id=known.server_id,
-                user=USER,
-                password=password,
-                port=known.port,
-                die_with_parent=self._die_with_parent,
-            )
-            servers.append(server)
-            if self._pid(known.name):
-                say(f"{known.name} runs on {server.address}")
-                continue
-            self._processes[known.name] = server.process
-            say(f"starting the {known.name} on {server.address}")
-            server.start()
-        primary, *replicas = servers
-        primary.run(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-        for replica in replicas:
-            if not replica.run("SHOW REPLICA STATUS"):
-                say(f"replica on {replica.address} follows {primary.address}")
-                replica.replicate_from(primary)
-        addresses = ", ".join(f'"{server.address}"' for server in servers)
-        self.keyspace_file.write_text(
-            KEYSPACE.format(schema=SCHEMA, servers=addresses, user=USER, password_file=self.password_file)
-        )
+        """Starts what is not running, adds replicas that are asked for. Raises `ShardUnreachable` with what to do."""
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            with exclusive(self.home / "lock"):
+                self._up(say)
+        except OSError as error:
+            raise ShardUnreachable(
+                f"the sandbox {self.home} cannot be made: {error.strerror or error}",
+                hint="make the folder writable, or set ALTERD_HOME",
+                folder=self.home,
+            ) from error
         return self.status()
 
     def down(self, say: Say = lambda _: None) -> SandboxStatus:
         """Stops the servers, replicas first; their data stays."""
-        for server in reversed(self.status().servers):
-            if server.pid:
-                say(f"stopping the {server.name} on {server.address}")
-                self._process(server.name).stop(STOP_TIMEOUT)
+        plan = self._remembered()
+        if plan is not None:
+            with exclusive(self.home / "lock"):
+                for server in reversed(self.status().servers):
+                    if server.pid:
+                        say(f"stopping the {server.name} on {server.address}")
+                        self._server(plan.rung, server).stop()
         return self.status()
 
-    def _pid(self, name: str) -> int:
-        """The running server's process id, 0 where none runs."""
-        return self._process(name).pid or 0
-
-    def _process(self, name: str) -> ServerProcess:
-        if name not in self._processes:
-            home = self.home / name
-            self._processes[name] = ServerProcess(
-                home / "mysqld.pid", home / "mysqld.log", f"--datadir={home / 'data'}"
-            )
-        return self._processes[name]
-
-    def _planned(self) -> tuple[SandboxServer, ...]:
-        names = ["primary", *(f"replica-{number}" for number in range(1, self._replicas + 1))]
-        return tuple(
-            SandboxServer(name=name, port=free_port(), server_id=number) for number, name in enumerate(names, start=1)
+    def _up(self, say: Say) -> None:
+        plan = self._planned(say)
+        self._remember(plan)
+        self._secret(self.password_file)
+        servers = [self._server(plan.rung, server, say) for server in plan.servers]
+        waiting = []
+        for known, server in zip(plan.servers, servers, strict=True):
+            if server.pid is None:
+                say(f"starting the {known.name} on {known.address}")
+                waiting.append(server)
+            else:
+                say(f"{known.name} runs on {known.address}")
+        with ThreadPoolExecutor(max_workers=max(1, len(servers))) as pool:
+            list(pool.map(lambda server: server.start(), servers))
+        primary, *replicas = servers
+        self._furnish(primary.endpoint)
+        for replica in replicas:
+            if replica in waiting or primary in waiting:
+                say(f"the replica on {replica.endpoint.address} follows {primary.endpoint.address}")
+            follow(replica.endpoint, primary.endpoint, primary.source)
+        self._write(
+            self.keyspace_file,
+            KEYSPACE.format(
+                schema=SCHEMA,
+                servers=", ".join(f'"{server.address}"' for server in plan.servers),
+                user=USER,
+                password_file=msgspec.json.encode(str(self.password_file)).decode(),
+            ),
         )
 
-    def _remembered(self) -> tuple[SandboxServer, ...]:
+    def _planned(self, say: Say) -> Plan:
+        """The plan as it was, with more replicas if asked for; a stopped server's port moves if somebody took it."""
+        old = self._remembered()
+        rung = old.rung if old is not None else ladder.choose(ladder.look(allow_url=False), allow_url=False)
+        servers: list[SandboxServer] = []
+        for server in old.servers if old is not None else ():
+            if self._seen(rung, server).pid or is_free(server.port):
+                servers.append(server)
+                continue
+            moved = SandboxServer(name=server.name, port=free_port())
+            say(f"the port of the {server.name} is taken: it moves from {server.port} to {moved.port}")
+            self._servers.pop(server.name, None)
+            servers.append(moved)
+        for number in range(len(servers), self._replicas + 1):
+            name = f"replica-{number}" if number else "primary"
+            servers.append(SandboxServer(name=name, port=free_port()))
+        return Plan(rung=rung, servers=tuple(servers))
+
+    def _seen(self, rung: Rung, server: SandboxServer) -> SandboxServer:
+        pid = self._server(rung, server).pid
+        return SandboxServer(name=server.name, port=server.port, pid=pid or 0)
+
+    def _server(self, rung: Rung, server: SandboxServer, say: Say = lambda _: None) -> Server:
+        if server.name not in self._servers:
+            self._servers[server.name] = self._made(rung, server, say)
+        return self._servers[server.name]
+
+    def _made(self, rung: Rung, server: SandboxServer, say: Say) -> Server:
+        root = self._secret(self.home / "root-password")
+        if rung is Rung.DOCKER:
+            network = f"alterd-sandbox-{self.home.name}"
+            return MySQLContainer(
+                f"{network}-{server.name}",
+                network,
+                port=server.port,
+                password=root,
+                die_with_parent=self._die_with_parent,
+            )
+
+        def program() -> MySQLBinary:  # status and down need none
+            return (mysql_binary.on_path(say) if rung is Rung.PATH else None) or mysql_binary.from_debian(say)
+
+        return MySQLServer(
+            program,
+            self.home / server.name,
+            port=server.port,
+            password=root,
+            die_with_parent=self._die_with_parent,
+        )
+
+    def _furnish(self, primary: Endpoint) -> None:
+        """The schema and the account, on the primary; replicas receive them."""
+        session = primary.open()
         try:
-            text = (self.home / "sandbox.json").read_bytes()
+            password = self._secret(self.password_file)
+            session.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(SCHEMA)}")
+            if self._is_welcome(Endpoint(primary.address, Credentials(USER, password))):
+                return
+            session.execute("CREATE USER IF NOT EXISTS %s@'%' IDENTIFIED BY %s", (USER, password))
+            session.execute("ALTER USER %s@'%' IDENTIFIED BY %s", (USER, password))
+            session.execute("GRANT ALL ON *.* TO %s@'%' WITH GRANT OPTION", (USER,))
+        finally:
+            session.close()
+
+    def _is_welcome(self, account: Endpoint) -> bool:
+        try:
+            account.open().close()
+        except ShardUnreachable:
+            return False
+        return True
+
+    def _remembered(self) -> Plan | None:
+        file = self.home / "sandbox.json"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Plan)
         except FileNotFoundError:
-            return ()
-        return msgspec.json.decode(text, type=tuple[SandboxServer, ...])
+            return None
+        except msgspec.DecodeError as error:
+            raise InvalidSetting(
+                f"{file} cannot be read: {error}",
+                hint=f"another version wrote it: stop its servers, remove {self.home}, and run up again",
+                setting=str(file),
+            ) from None
 
-    def _remember(self, servers: tuple[SandboxServer, ...]) -> None:
-        (self.home / "sandbox.json").write_bytes(msgspec.json.encode(servers))
+    def _remember(self, plan: Plan) -> None:
+        self._write(self.home / "sandbox.json", msgspec.json.encode(plan).decode())
 
-    def _password(self) -> str:
-        """Made once, readable by its owner only."""
-        if not self.password_file.exists():
-            self.password_file.touch(mode=0o600)
-            self.password_file.write_text(secrets.token_hex(16))
-        return self.password_file.read_text()
+    def _secret(self, file: Path) -> str:
+        """Made once, readable by its owner only; there whole or not at all."""
+        if not file.exists():
+            fresh = file.with_name(f"{file.name}.new")
+            fresh.unlink(missing_ok=True)
+            fresh.touch(mode=0o600)
+            fresh.write_text(secrets.token_urlsafe(18))
+            fresh.replace(file)
+        return file.read_text().strip()
+
+    def _write(self, file: Path, text: str) -> None:
+        fresh = file.with_name(f"{file.name}.new")
+        fresh.write_text(text)
+        fresh.replace(file)

@@ -1,0 +1,1 @@
+"""What is well, what is not, and how to mend it."""

@@ -1,0 +1,113 @@
+"""Shards: primary, replicas, settings, account. Works where the shard's secret can be read."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from alterd_cli.doctor import grants
+from alterd_cli.doctor.findings import Finding, fail, ok, warn
+from alterd_contracts.errors import AlterdError, InvalidSetting
+from alterd_contracts.topology import Keyspace, Shard
+from alterd_runtime.mysql.server import ServerFacts
+from alterd_runtime.mysql.session import Session
+from alterd_runtime.mysql.shard import Primary, find_primary
+
+TOOLS = {"gh-ost": "strategy gh-ost", "pt-online-schema-change": "strategy pt-osc"}
+
+
+async def check_keyspace(keyspace: Keyspace) -> list[Finding]:
+    """All shards, at the same time."""
+    found = await asyncio.gather(*(_shard(keyspace.name, shard) for shard in keyspace.shards))
+    return [finding for findings in found for finding in findings]
+
+
+def check_tools() -> list[Finding]:
+    """Whether this host has the programs that some strategies run."""
+    found = []
+    for tool, use in TOOLS.items():
+        path = shutil.which(tool)
+        found.append(
+            ok("tools", f"{tool}: {path}" if path else f"{tool} is not on this host's PATH; only {use} needs it")
+        )
+    return found
+
+
+async def _shard(keyspace: str, shard: Shard) -> list[Finding]:
+    part = f"{keyspace}/{shard.name}"
+    try:
+        primary = await find_primary(shard, keyspace=keyspace)
+    except InvalidSetting as error:
+        return [
+            warn(part, f"cannot be checked from here: {error.message}", "run `alterd doctor` where the executors run")
+        ]
+    except AlterdError as error:
+        denied = " denied " in error.message
+        everything = {place: sorted(wanted) for place, wanted in grants.needs(shard.schema).items()}
+        mend = f"on each server: {grants.statements(everything, _name(shard))}" if denied else error.hint
+        return [fail(part, error.message, mend)]
+    found = [ok(part, f"{primary.address} is the primary, MySQL {primary.facts.version_text}")]
+    if primary.replicas:
+        found.append(ok(part, f"replicas: {', '.join(map(str, primary.replicas))}"))
+    found += [
+        fail(part, f"{address} does not answer", "start it, or take it out of the keyspace")
+        for address in primary.unreachable
+    ]
+    found += settings(part, primary.facts)
+    try:
+        found += await _account(part, shard, primary)
+    except AlterdError as error:
+        found.append(fail(part, error.message, error.hint))
+    return found
+
+
+def settings(part: str, facts: ServerFacts) -> list[Finding]:
+    """What the server is set to; only online strategies need the binary log."""
+    wrong: list[tuple[str, str]] = []
+    if not facts.log_bin:
+        wrong.append(("the binary log is off", "log_bin"))
+    if facts.gtid_mode != "ON":
+        wrong.append((f"gtid_mode is {facts.gtid_mode}", "gtid_mode=ON, enforce_gtid_consistency=ON"))
+    if facts.binlog_format != "ROW":
+        wrong.append((f"binlog_format is {facts.binlog_format}", "binlog_format=ROW"))
+    if facts.binlog_row_image != "FULL":
+        wrong.append((f"binlog_row_image is {facts.binlog_row_image}", "binlog_row_image=FULL"))
+    found = [
+        warn(part, f"{what}: strategies that follow the binary log cannot run", f"set {how}") for what, how in wrong
+    ]
+    if not facts.performance_schema:
+        found.append(
+            fail(part, "performance_schema is off: a dead run's sessions cannot be found", "set performance_schema=ON")
+        )
+    return found or [ok(part, "gtid_mode, row format and row image are as online changes need them")]
+
+
+async def _account(part: str, shard: Shard, primary: Primary) -> list[Finding]:
+    async with await Session.open(primary.address, primary.credentials, name="alterd:doctor") as session:
+        rows = await session.query("SHOW GRANTS")
+        schemas = await session.query(
+            "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (shard.schema,)
+        )
+    lines = [str(next(iter(row.values()))) for row in rows]
+    found = []
+    if not schemas:
+        found.append(fail(part, f"there is no schema {shard.schema}", "create it, or correct the shard's schema"))
+    lacking = grants.missing(lines, shard.schema)
+    if not lacking:
+        found.append(ok(part, f"{shard.user} has the privileges it needs"))
+        return found
+    told = ", ".join(map(grants.shown, lacking))
+    by_role = any(" ON " not in line for line in lines)
+    found.append(
+        (warn if by_role else fail)(
+            part,
+            f"{shard.user} seems to lack privileges in {told}{' (roles were not looked into)' if by_role else ''}",
+            grants.statements(lacking, _name(shard)),
+        )
+    )
+    return found
+
+
+def _name(shard: Shard) -> str:
+    """The account in a GRANT; its host is not known here."""
+    return f"'{shard.user}'@'…'"

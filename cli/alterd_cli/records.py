@@ -1,0 +1,172 @@
+"""Migration records as users see them: the scheduler's records joined with the executors' progress."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from alterd_contracts import names, subjects
+from alterd_contracts.errors import BusUnreachable, InvalidInput, UnknownMigration
+from alterd_contracts.migration import COLUMNS, Migration
+from alterd_contracts.states import PENDING, Status
+from alterd_contracts.work import Progress
+from alterd_runtime.bus import Bus, Entry
+
+RECENT = timedelta(days=7)
+READ_TIMEOUT = 60.0
+"""Seconds for reading a bucket."""
+
+Key = tuple[str, str, str]
+"""Keyspace, shard, uuid."""
+
+_migration = msgspec.json.Decoder(Migration)
+_progress = msgspec.json.Decoder(Progress)
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records are asked for."""
+
+    uuid: str = ""
+    status: Status | None = None
+    context: str = ""
+    recent: bool = False
+    keyspace: str = ""
+    shards: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, word: str, keyspace: str = "", shards: Iterable[str] = ()) -> Selection:
+        """From ``all``, ``recent``, a state, a uuid or a context. Raises `InvalidName`."""
+        if keyspace:
+            names.check_keyspace(keyspace)
+        where = {"keyspace": keyspace, "shards": tuple(names.check_shard(shard) for shard in shards)}
+        if word == "all":
+            return msgspec.convert(where, cls)
+        if word == "recent":
+            return msgspec.convert({**where, "recent": True}, cls)
+        if word in set(Status):
+            return msgspec.convert({**where, "status": word}, cls)
+        if names.UUID.fullmatch(word.replace("-", "_").lower()):
+            return msgspec.convert({**where, "uuid": names.check_uuid(word)}, cls)
+        return msgspec.convert({**where, "context": names.check_context(word)}, cls)
+
+    def patterns(self) -> tuple[str, ...]:
+        """Keys of the state bucket that can match."""
+        rest = (self.keyspace or "*", self.shards[0] if len(self.shards) == 1 else "*", self.uuid or "*")
+        if self.status is None:
+            return subjects.open_key(*rest), subjects.done_key(*rest)
+        return (subjects.open_key(*rest) if self.status in PENDING else subjects.done_key(*rest),)
+
+    def matches(self, record: Migration, now: datetime) -> bool:
+        asked = record.requested_timestamp or record.added_timestamp
+        return (
+            (not self.status or record.migration_status is self.status)
+            and (not self.context or record.migration_context == self.context)
+            and (not self.shards or record.shard in self.shards)
+            and (not self.recent or asked is None or now - asked <= RECENT)
+        )
+
+
+class Latest:
+    """The newest record of each shard migration, as entries of the state bucket come in.
+
+    A move writes the new row first and then removes the old one, so for a moment both are there.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, dict[str, Entry]] = {}
+
+    def take(self, entry: Entry) -> Key:
+        """The shard migration that `entry` is about."""
+        where, keyspace, shard, uuid = entry.key.split(".")
+        key = (keyspace, shard, uuid)
+        self._rows.setdefault(key, {})[where] = entry
+        return key
+
+    def get(self, key: Key) -> Migration | None:
+        living = [entry for entry in self._rows.get(key, {}).values() if entry.value is not None]
+        if not living:
+            return None
+        newest = max(living, key=lambda entry: entry.revision)
+        assert newest.value is not None
+        return _migration.decode(newest.value)
+
+    def all(self) -> list[Migration]:
+        found = (self.get(key) for key in self._rows)
+        return sorted((row for row in found if row is not None), key=lambda row: (row.id, row.shard))
+
+
+def read_progress(entry: Entry) -> Progress | None:
+    return None if entry.value is None else _progress.decode(entry.value)
+
+
+def joined(record: Migration, progress: Progress | None) -> Migration:
+    """The record with its run's progress. Progress of another attempt, or after the end, is old."""
+    if progress is None or record.migration_status is not Status.RUNNING or progress.attempt != record.attempt:
+        return record
+    return record.evolve(
+        progress=progress.progress,
+        rows_copied=progress.rows_copied,
+        table_rows=progress.table_rows,
+        eta_seconds=progress.eta_seconds,
+        stage=progress.stage or progress.phase or record.stage,
+        liveness_timestamp=progress.liveness_timestamp,
+        vreplication_lag_seconds=int(progress.vreplication_lag_seconds),
+        last_throttled_timestamp=progress.last_throttled_timestamp or record.last_throttled_timestamp,
+        component_throttled=progress.component_throttled,
+        reason_throttled=progress.reason_throttled,
+        cutover_attempts=max(progress.cutover_attempts, record.cutover_attempts),
+        message=progress.message or record.message,
+    )
+
+
+async def read_records(bus: Bus, selection: Selection) -> list[Migration]:
+    """What matches, in the order of submission. Raises `BusUnreachable`."""
+    latest = Latest()
+    try:
+        async with asyncio.timeout(READ_TIMEOUT):
+            for entry in await bus.bucket(subjects.STATE).list(*selection.patterns()):
+                latest.take(entry)
+            pattern = subjects.progress_key(selection.keyspace or "*", "*", selection.uuid or "*")
+            entries = await bus.bucket(subjects.PROGRESS).list(pattern)
+    except TimeoutError:
+        raise BusUnreachable(f"NATS did not hand out the records in {READ_TIMEOUT:g} s") from None
+    progress = {entry.key: read_progress(entry) for entry in entries}
+    now = datetime.now(UTC)
+    rows = (
+        joined(row, progress.get(subjects.progress_key(row.keyspace, row.shard, row.migration_uuid)))
+        for row in latest.all()
+    )
+    return [row for row in rows if selection.matches(row, now)]
+
+
+async def find_migration(bus: Bus, uuid: str, keyspace: str = "") -> list[Migration]:
+    """The migration's rows, one per shard. Raises `InvalidName`, `UnknownMigration`, `InvalidInput`."""
+    selection = Selection.read("all", keyspace)
+    selection = msgspec.structs.replace(selection, uuid=names.check_uuid(uuid))
+    rows = await read_records(bus, selection)
+    if not rows:
+        raise unknown(uuid, keyspace)
+    keyspaces = sorted({row.keyspace for row in rows})
+    if len(keyspaces) > 1:
+        raise InvalidInput(
+            f"migration {uuid} is known in several keyspaces: {', '.join(keyspaces)}", hint="choose one with --keyspace"
+        )
+    return rows
+
+
+def unknown(uuid: str, keyspace: str = "") -> UnknownMigration:
+    place = f" in keyspace {keyspace}" if keyspace else ""
+    return UnknownMigration(f"there is no migration {uuid}{place}", hint="`alterd show all` lists them", uuid=uuid)
+
+
+def document(record: Migration) -> dict[str, Any]:
+    """All columns a user sees, in their order."""
+    return {column: getattr(record, column) for column in COLUMNS}
+
+
+def documents(records: Sequence[Migration]) -> list[dict[str, Any]]:
+    return [document(record) for record in records]

@@ -1,0 +1,21 @@
+"""``direct``: through the queue like the others, and then exactly what the user wrote."""
+
+from __future__ import annotations
+
+from alterd_contracts import __version__
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.statement import StatementKind
+from alterd_direct.asis import RUNNING, AsItIs
+
+
+class Direct(AsItIs):
+    """Every statement as it is: DROP really drops. Cannot be postponed, reverted or throttled."""
+
+    def declare(self) -> Declaration:
+        phases = (Phase(name=RUNNING, exclusive=True),)
+        return Declaration(
+            strategy="direct",
+            version=__version__,
+            kinds=tuple(KindDeclaration(kind=kind, phases=phases) for kind in StatementKind),
+            waits=True,
+        )

@@ -1,0 +1,373 @@
+"""All that a running strategy sees of alterd."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from alterd_contracts.errors import LostSession, Refused, ShardUnreachable
+from alterd_contracts.migration import Migration
+from alterd_contracts.names import ArtifactKind
+from alterd_contracts.statement import Statement
+from alterd_contracts.states import Status
+from alterd_contracts.strategy import Account, Wanted
+from alterd_contracts.strategy import Session as StrategySession
+from alterd_executor import accounts
+from alterd_executor.programs import run_program
+from alterd_executor.protocol import (
+    Alive,
+    ArtifactForgotten,
+    ArtifactNow,
+    AskMayComplete,
+    LogText,
+    PhaseNow,
+    ProgressNow,
+    ReadyNow,
+    Start,
+)
+from alterd_executor.throttle import RunThrottle
+from alterd_runtime.failpoints import failpoint
+from alterd_runtime.mysql import artifacts
+from alterd_runtime.mysql.connect import Credentials
+from alterd_runtime.mysql.fence import Fence
+from alterd_runtime.mysql.session import Session
+from alterd_runtime.mysql.sidecar import ARTIFACTS, MIGRATIONS
+
+log = structlog.get_logger(__name__)
+
+Send = Callable[[msgspec.Struct], None]
+SIGN_EVERY = 0.25
+"""Seconds between two signs of life or progress that leave the process."""
+RUNNER = "alterd:runner"
+"""Name of the session that looks whether an attempt's own sessions are gone."""
+
+
+def statement_of(record: Migration) -> Statement:
+    """The record's statement as strategies see it."""
+    return Statement(
+        kind=record.statement_kind,
+        ddl_action=record.statement_kind.ddl_action,
+        is_view=record.statement_kind.is_view,
+        table=record.mysql_table,
+        sql=record.migration_statement,
+        original=record.migration_statement,
+        if_exists=record.if_exists,
+        if_not_exists=record.if_not_exists,
+    )
+
+
+class RunLog:
+    """Lines for the migration's own log."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def info(self, text: str) -> None:
+        self._send(LogText(level="info", text=text))
+
+    def warning(self, text: str) -> None:
+        self._send(LogText(level="warning", text=text))
+
+    def error(self, text: str) -> None:
+        self._send(LogText(level="error", text=text))
+
+
+class RunTask:
+    """`alterd_contracts.strategy.Task` of one attempt. `send` takes messages to the executor."""
+
+    def __init__(self, start: Start, send: Send) -> None:
+        self._start, self._send = start, send
+        self._record = start.record
+        self._fence = Fence(
+            keyspace=start.record.keyspace,
+            shard=start.record.shard,
+            migration_uuid=start.record.migration_uuid,
+            attempt=start.record.attempt,
+            executor=start.executor,
+        )
+        self._credentials = Credentials(start.access.user, start.access.password)
+        self._wanted = Wanted.of(start.record)
+        self._heard = asyncio.Condition()
+        self._asked: dict[int, asyncio.Future[bool]] = {}
+        self._questions = 0
+        self._sessions: list[Session] = []
+        self._made_account = False
+        self._ready = start.record.ready_to_complete
+        self._throttle = RunThrottle(start.throttle_url, send)
+        self._log = RunLog(send)
+        self._last_sign = 0.0
+        self._progress: ProgressNow | None = None
+        self._stopping = asyncio.Event()
+
+    # What it is about ------------------------------------------------------------------------------------------
+
+    @property
+    def migration(self) -> Migration:
+        return self._record
+
+    @property
+    def statement(self) -> Statement:
+        return statement_of(self._record)
+
+    @property
+    def attempt(self) -> int:
+        return self._record.attempt
+
+    @property
+    def workdir(self) -> Path:
+        return Path(self._start.workdir)
+
+    @property
+    def throttle(self) -> RunThrottle:
+        return self._throttle
+
+    @property
+    def log(self) -> RunLog:
+        return self._log
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        return self._stopping
+
+    # What is wanted --------------------------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> Wanted:
+        return self._wanted
+
+    async def wanted_changed(self) -> Wanted:
+        before = self._wanted
+        async with self._heard:
+            await self._heard.wait_for(lambda: self._wanted != before)
+        return self._wanted
+
+    async def hear(self, wanted: Wanted) -> None:
+        """The executor's word."""
+        async with self._heard:
+            self._wanted = wanted
+            self._heard.notify_all()
+
+    async def may_complete(self) -> bool:
+        self._questions += 1
+        number = self._questions
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        try:
+            self._send(AskMayComplete(number=number))
+            return await answer
+        finally:
+            del self._asked[number]
+
+    def answered(self, number: int, answer: bool) -> None:
+        """The executor's answer to a question."""
+        waiting = self._asked.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    # The shard -------------------------------------------------------------------------------------------------
+
+    async def primary(self, variables: Mapping[str, str | int] | None = None) -> Session:
+        session = await Session.open(
+            self._start.access.primary,
+            self._credentials,
+            database=self._record.mysql_schema,
+            name=self._fence.session_name,
+            init={"lock_wait_timeout": self._start.lock_wait_timeout, **(variables or {})},
+        )
+        self._sessions.append(session)
+        try:
+            # a session opened after the claim of a later attempt would not be killed by it
+            async with self._fence.transaction(session):
+                pass
+        except BaseException:
+            await self._close(session)
+            raise
+        return session
+
+    async def replica(self) -> Session | None:
+        for address in self._start.access.replicas:
+            try:
+                session = await Session.open(
+                    address, self._credentials, database=self._record.mysql_schema, name=self._fence.session_name
+                )
+            except ShardUnreachable as error:
+                self._log.warning(error.message)
+                continue
+            self._sessions.append(session)
+            return session
+        return None
+
+    @asynccontextmanager
+    async def fenced(self, session: StrategySession) -> AsyncIterator[None]:
+        assert isinstance(session, Session), "only sessions of this task can be fenced"
+        async with self._fence.transaction(session):
+            yield
+
+    # How it comes along ----------------------------------------------------------------------------------------
+
+    async def phase(self, name: str) -> None:
+        self._send(PhaseNow(phase=name))
+
+    async def ready(self, ready: bool = True) -> None:
+        if ready != self._ready:
+            self._ready = ready
+            self._send(ReadyNow(ready=ready))
+
+    def progress(
+        self,
+        *,
+        rows_copied: int = 0,
+        table_rows: int = 0,
+        percent: float | None = None,
+        eta_seconds: int = -1,
+        lag_seconds: float = 0.0,
+        stage: str = "",
+        cutover_attempts: int = 0,
+    ) -> None:
+        if percent is None:
+            percent = min(100.0, 100.0 * rows_copied / table_rows) if table_rows > 0 else 0.0
+        late = self._progress is None
+        self._progress = ProgressNow(
+            rows_copied=rows_copied,
+            table_rows=table_rows,
+            percent=percent,
+            eta_seconds=eta_seconds,
+            lag_seconds=lag_seconds,
+            stage=stage,
+            cutover_attempts=cutover_attempts,
+        )
+        if late:
+            wait = max(0.0, self._last_sign + SIGN_EVERY - time.monotonic())
+            asyncio.get_running_loop().call_later(wait, self._flush)
+
+    def alive(self) -> None:
+        now = time.monotonic()
+        if now >= self._last_sign + SIGN_EVERY:
+            self._last_sign = now
+            self._send(Alive())
+
+    def _flush(self) -> None:
+        self._last_sign = time.monotonic()
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            self._send(progress)
+
+    # What it makes ---------------------------------------------------------------------------------------------
+
+    async def artifact(self, kind: ArtifactKind) -> str:
+        session = await self.primary()
+        try:
+            artifact = await artifacts.declare(session, self._fence, self._record.mysql_schema, kind)
+        finally:
+            await self._close(session)
+        self._send(ArtifactNow(name=artifact.name))
+        failpoint("run.artifact_declared")
+        return artifact.name
+
+    async def forget_artifact(self, name: str) -> None:
+        session = await self.primary()
+        try:
+            if await artifacts.exists(session, self._record.mysql_schema, name):
+                raise Refused(f"the artifact {name} exists: it cannot be forgotten", table=name)
+            async with self._fence.transaction(session):
+                await artifacts.mark_collected(session, self._record.mysql_schema, name)
+        finally:
+            await self._close(session)
+        self._send(ArtifactForgotten(name=name))
+
+    async def account(self, grants: Sequence[str]) -> Account:
+        session = await self.primary()
+        self._made_account = True
+        try:
+            return await accounts.create(session, self._fence, grants)
+        finally:
+            await self._close(session)
+
+    async def subprocess(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
+        return await run_program(argv, env, self.workdir, self._log.info)
+
+    # How it ends -----------------------------------------------------------------------------------------------
+
+    async def end_sessions(self) -> None:
+        """Ends whatever of this attempt still works on the server, and returns when it is gone.
+
+        Raises `ShardUnreachable`, `Ambiguous` (something does not end).
+        """
+        while self._sessions:
+            await self._close(self._sessions[-1])
+        async with await Session.open(self._start.access.primary, self._credentials, name=RUNNER) as session:
+            await self._next().kill_older(session)
+
+    async def finish(self, status: Status | None) -> None:
+        """The last writes to the shard. `status`: where the migration ends, None when the attempt is given back.
+
+        Raises `Fenced`; `LostSession` and others leave things to the collector and the next attempt.
+        """
+        while self._sessions:
+            await self._close(self._sessions[-1])
+        sweeping = self._made_account or self._record.attempt > self._record.first_attempt
+        if status is None and not sweeping:
+            return
+        session = await self.primary()
+        try:
+            if sweeping:
+                await accounts.sweep(session, self._fence)
+            if status is None:
+                return
+            async with self._fence.transaction(session):
+                await self._release_artifacts(session)
+                await write_record(session, self._record.evolve(migration_status=status))
+        finally:
+            await self._close(session)
+
+    async def _release_artifacts(self, session: Session) -> None:
+        await session.execute(
+            f"UPDATE {ARTIFACTS} SET `collect_after` = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+            " WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s"
+            " AND `collected_at` IS NULL AND `collect_after` IS NULL",
+            (
+                round(1e6 * retention(self._record, self._start.retain_artifacts)),
+                self._record.keyspace,
+                self._record.shard,
+                self._record.migration_uuid,
+            ),
+        )
+
+    def _next(self) -> Fence:
+        return msgspec.structs.replace(self._fence, attempt=self._fence.attempt + 1)
+
+    async def _close(self, session: Session) -> None:
+        if session in self._sessions:
+            self._sessions.remove(session)
+        with suppress(LostSession):
+            await session.close()
+
+
+def retention(record: Migration, default: float) -> float:
+    """Seconds for which the artifacts of `record` are kept."""
+    if record.retain_artifacts_seconds < 0:
+        return 0.0
+    return float(record.retain_artifacts_seconds or default)
+
+
+async def write_record(session: Session, record: Migration) -> None:
+    """Enough of the migration to rebuild the queue; inside a fenced transaction."""
+    await session.execute(
+        f"INSERT INTO {MIGRATIONS} (`keyspace`, `shard`, `migration_uuid`, `attempt`, `record`, `updated_at`)"
+        " VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) AS `new`"
+        " ON DUPLICATE KEY UPDATE `attempt` = `new`.`attempt`, `record` = `new`.`record`,"
+        " `updated_at` = `new`.`updated_at`",
+        (
+            record.keyspace,
+            record.shard,
+            record.migration_uuid,
+            record.attempt,
+            msgspec.json.encode(record.evolve(event=None)).decode(),
+        ),
+    )

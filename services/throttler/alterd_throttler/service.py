@@ -1,0 +1,80 @@
+"""Wires the throttler together."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+from typing import Any
+
+import structlog
+
+from alterd_contracts.envelope import Reader
+from alterd_contracts.hookspecs import Metric
+from alterd_contracts.requests import ThrottleCheck
+from alterd_contracts.subjects import THROTTLE_CHECK
+from alterd_runtime.http import Respond
+from alterd_runtime.plugins import Plugins
+from alterd_runtime.service import Context
+from alterd_throttler.directory import Directory
+from alterd_throttler.judge import LAG, THREADS_RUNNING
+from alterd_throttler.throttler import ANSWER_TIMEOUT, Throttler
+
+log = structlog.get_logger(__name__)
+
+CONCURRENCY = 256
+"""Questions at once: each of an idle shard may wait for its first measurement."""
+
+_questions: Reader[ThrottleCheck] = Reader(ThrottleCheck)
+
+
+async def main(context: Context) -> None:
+    """Measures and answers until asked to stop."""
+    context.health.ready["topology"] = "not read yet"
+    directory = Directory(context.bus)
+    following = asyncio.create_task(directory.run(), name="topology")
+    throttler = Throttler(context.bus, directory, context.settings.throttler, plugin_metrics(), context.instance)
+    stopping = asyncio.create_task(context.stopping.wait())
+    try:
+        loaded = asyncio.create_task(directory.loaded.wait())
+        await asyncio.wait({loaded, following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        loaded.cancel()
+        context.health.ready["topology"] = ""
+        stop_serving = await context.bus.serve(THROTTLE_CHECK, _questions, throttler.check, concurrency=CONCURRENCY)
+        if context.http:
+            context.http.route("/throttle", _http(throttler, asyncio.get_running_loop()))
+        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            following.result()
+        await stop_serving()
+    finally:
+        await throttler.stop()
+        for task in (following, stopping):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def plugin_metrics() -> list[Metric]:
+    """The plugins' metrics; a name that is taken is left out, and said."""
+    found: dict[str, Metric] = {}
+    for metric in Plugins().load().metrics():
+        if metric.name in found or metric.name in (LAG, THREADS_RUNNING):
+            log.error("metric.name_taken", metric=metric.name)
+        else:
+            found[metric.name] = metric
+    return list(found.values())
+
+
+def _http(throttler: Throttler, loop: asyncio.AbstractEventLoop) -> Respond:
+    """Called in the HTTP server's threads."""
+
+    def respond(query: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        answer = asyncio.run_coroutine_threadsafe(throttler.respond(query), loop)
+        try:
+            return answer.result(timeout=2 * ANSWER_TIMEOUT)
+        except concurrent.futures.TimeoutError:
+            answer.cancel()
+            return 429, {"go": False, "reason": "the throttler does not answer in time"}
+
+    return respond

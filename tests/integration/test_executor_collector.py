@@ -1,0 +1,204 @@
+"""What migrations left behind goes once its time is over, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from alterd_contracts import subjects
+from alterd_contracts.envelope import Reader
+from alterd_contracts.inputs import Collected
+from alterd_contracts.migration import Migration
+from alterd_contracts.names import Artifact, ArtifactKind
+from alterd_contracts.requests import ThrottleCheck, Verdict
+from alterd_contracts.states import Status
+from alterd_executor.children import Nursery
+from alterd_executor.collector import Collector
+from alterd_executor.identity import Identity
+from alterd_executor.throttling import Throttling
+from alterd_executor.world import World
+from alterd_runtime.bus import Bus, NatsSettings
+from alterd_runtime.mysql import artifacts
+from alterd_runtime.mysql.fence import Fence
+from alterd_runtime.mysql.sidecar import ensure
+from alterd_runtime.plugins import Strategies
+from alterd_runtime.provision.nats_server import NatsServer
+from alterd_runtime.settings import ExecutorSettings
+from tests.integration.executor_support import alter, session
+from tests.support import eventually
+from tests.support.servers import keyspace_of
+from tests.support.shop import Shop
+
+_reports: Reader[Collected] = Reader(Collected)
+
+
+class Yard:
+    """A collector with a throttler that says what the test wants."""
+
+    def __init__(self, shop: Shop, world: World) -> None:
+        self.shop, self.world = shop, world
+        self.collector = Collector(world)
+        self.go = True
+        self.asked: list[ThrottleCheck] = []
+
+    async def verdict(self, question: ThrottleCheck) -> Verdict:
+        self.asked.append(question)
+        return Verdict(
+            keyspace=question.keyspace,
+            shard=question.shard,
+            go=self.go,
+            reason="" if self.go else "lag 7.3 > 5.0",
+            metrics={},
+            valid_seconds=5,
+            throttler="test",
+        )
+
+    async def artifact(self, record: Migration, *, age: float | None, make: bool = True) -> str:
+        """A held table of `record`, due since `age` seconds; None: without a time."""
+        fence = Fence(
+            keyspace="commerce",
+            shard="0",
+            migration_uuid=record.migration_uuid,
+            attempt=record.attempt,
+            executor="e1",
+        )
+        async with session(self.shop) as opened:
+            await ensure(opened)
+            await fence.claim(opened)
+            artifact = await artifacts.declare(opened, fence, self.shop.schema, ArtifactKind.HELD)
+            if make:
+                await opened.execute(f"CREATE TABLE {self.shop.schema}.{artifact.name} (id int)")
+            if age is not None:
+                await artifacts.collect_after(opened, self.shop.schema, artifact.name, -age)
+        return artifact.name
+
+    async def reports(self) -> list[Collected]:
+        found: list[Collected] = []
+        async for message in self.world.bus.tail(subjects.INPUT):
+            if message is None:
+                break
+            found.append(_reports.read(message.data))
+        return found
+
+    def listed(self, name: str) -> bool:
+        [(left,)] = self.shop.run(f"SELECT collected_at IS NULL FROM _alterd.artifacts WHERE name = '{name}'")
+        return bool(left)
+
+
+@pytest.fixture
+async def yard(nats: NatsServer, shop: Shop, tmp_path: Path) -> AsyncIterator[Yard]:
+    async with Bus.open(NatsSettings(servers=(nats.url,)), "test", "yard") as bus:
+        await bus.ensure()
+        keyspace = keyspace_of(shop, tmp_path / "keyspace")
+        await bus.bucket(subjects.TOPOLOGY).put(keyspace.name, msgspec.json.encode(keyspace))
+        throttling = Throttling(bus)
+        world = World(
+            bus=bus,
+            identity=Identity.new("e1"),
+            settings=ExecutorSettings(),
+            strategies=Strategies(),
+            records=bus.bucket(subjects.STATE),
+            topology=bus.bucket(subjects.TOPOLOGY),
+            progress=bus.bucket(subjects.PROGRESS),
+            nursery=Nursery(),
+            throttling=throttling,
+            http_url="",
+            stopping=asyncio.Event(),
+        )
+        yard = Yard(shop, world)
+        reader: Reader[ThrottleCheck] = Reader(ThrottleCheck)
+        stop = await bus.serve(subjects.THROTTLE_CHECK, reader, yard.verdict)
+        try:
+            yield yard
+        finally:
+            await stop()
+            await throttling.close()
+            if shop.run("SELECT 1 FROM information_schema.schemata WHERE schema_name = '_alterd'"):
+                shop.run(f"DELETE FROM _alterd.artifacts WHERE table_schema = '{shop.schema}'")
+
+
+async def test_what_is_due_goes_and_is_reported(yard: Yard, shop: Shop) -> None:
+    record = alter(shop, "FORCE")
+    due, early, nameless = (
+        await yard.artifact(record, age=5),
+        await yard.artifact(record, age=-3600),
+        await yard.artifact(record, age=5, make=False),
+    )
+    assert await yard.collector.round() == 2
+    assert shop.tables() == [early, "customer"]
+    assert [yard.listed(name) for name in (due, early, nameless)] == [False, True, False]
+    assert sorted(name for report in await yard.reports() for name in report.names) == sorted((due, nameless))
+    assert {question.app for question in yard.asked} == {"tablegc"}
+    assert await yard.collector.round() == 0
+
+
+async def test_a_name_that_is_no_artifact_is_never_dropped(yard: Yard, shop: Shop) -> None:
+    record = alter(shop, "FORCE")
+    name = await yard.artifact(record, age=5)
+    shop.run(f"UPDATE _alterd.artifacts SET name = 'customer' WHERE name = '{name}'")
+    assert await yard.collector.round() == 0
+    assert "customer" in shop.tables()
+
+
+async def test_an_artifact_that_is_not_listed_is_left_alone(yard: Yard, shop: Shop) -> None:
+    await yard.artifact(alter(shop, "FORCE"), age=-3600)
+    parsed = Artifact.parse("_alterd_hld_9e8a9249397611ed94420a43f95f28a3_20200101000000_")
+    assert parsed is not None
+    shop.run(f"CREATE TABLE {parsed.name} (id int)")
+    await yard.collector.round()
+    assert parsed.name in shop.tables()
+
+
+async def test_the_throttlers_wait_is_obeyed(yard: Yard, shop: Shop) -> None:
+    due = await yard.artifact(alter(shop, "FORCE"), age=5)
+    yard.go = False
+    collecting = asyncio.create_task(yard.collector.round())
+    await eventually(lambda: len(yard.asked) >= 2)
+    assert due in shop.tables()
+    yard.go = True
+    assert await collecting == 1
+    assert due not in shop.tables()
+
+
+async def test_a_collector_that_dies_between_drop_and_list_is_followed_by_one_that_ends_it(
+    yard: Yard, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = await yard.artifact(alter(shop, "FORCE"), age=5)
+    monkeypatch.setenv("ALTERD_FAILPOINT", "collector.dropped:error")
+    assert await yard.collector.round() == 0
+    assert due not in shop.tables()
+    assert yard.listed(due)
+    monkeypatch.delenv("ALTERD_FAILPOINT")
+    assert await yard.collector.round() == 1
+    assert [report.names for report in await yard.reports()] == [(due,)]
+
+
+async def test_one_collector_works_on_a_shard(yard: Yard, shop: Shop) -> None:
+    due = await yard.artifact(alter(shop, "FORCE"), age=5)
+    yard.go = False
+    first = asyncio.create_task(yard.collector.round())
+    await eventually(lambda: bool(yard.asked))
+    began = time.monotonic()
+    assert await Collector(yard.world).round() == 0
+    assert time.monotonic() - began < 5
+    yard.go = True
+    assert await first == 1
+    assert due not in shop.tables()
+
+
+@pytest.mark.parametrize(("status", "adopted"), [(Status.FAILED, True), (Status.RUNNING, False), (None, False)])
+async def test_what_a_migration_left_that_ended_without_its_run_gets_a_time(
+    yard: Yard, shop: Shop, status: Status | None, adopted: bool
+) -> None:
+    record = alter(shop, "FORCE", migration_status=status or Status.RUNNING, retain_artifacts_seconds=-1)
+    left = await yard.artifact(record, age=None)
+    if status is not None:
+        key = record.done_key if status.terminal else record.open_key
+        await yard.world.records.put(key, msgspec.json.encode(record))
+    assert await yard.collector.round() == int(adopted)
+    assert (left in shop.tables()) == (not adopted)
