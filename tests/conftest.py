@@ -39,7 +39,8 @@ def shop(mysql_primary: Shop) -> Iterator[Shop]:
 def mysql_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     """A primary and a replica that the tests of one module may stop, kill and promote."""
     folder = tmp_path_factory.mktemp("pair")
-    primary, replica = new_server(folder / "primary"), new_server(folder / "replica")
+    primary = new_server(folder / "primary")
+    replica = new_server(folder / "replica", primary.endpoint.credentials.password)  # one account for the group
     try:
         primary.start()
         replica.start()

@@ -141,7 +141,7 @@ async def test_audit_loses_nothing_over_kills_and_outages(
     nats.kill()
     nats.start()
     await publish(bus, *(fact(number) for number in range(80, 120)))
-    # what was in hand at the kill comes again after half a minute
+    # what was in hand at the kill comes again after a while
     await eventually(lambda: wanted <= set(ids(file)), 60)
     process.terminate()
     assert process.wait(20) == 0

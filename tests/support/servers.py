@@ -19,13 +19,16 @@ from alterd_runtime.provision.server import Server
 from tests.support.shop import Shop
 
 
-def new_server(home: Path) -> Server:
-    """A server of our own below `home`, not started: mysqld, a container, or what Debian has."""
+def new_server(home: Path, password: str | None = None) -> Server:
+    """A server of our own below `home`, not started: mysqld, a container, or what Debian has.
+
+    `password`: root's; random unless given.
+    """
     rung = ladder.choose(ladder.look(allow_url=False), allow_url=False)
     if rung is Rung.DOCKER:
-        return MySQLContainer(f"alterd-test-{secrets.token_hex(4)}", "alterd-test")
+        return MySQLContainer(f"alterd-test-{secrets.token_hex(4)}", "alterd-test", password=password)
     binary = mysql_binary.on_path() if rung is Rung.PATH else None
-    return MySQLServer(binary or mysql_binary.from_debian(print), home, durable=False)
+    return MySQLServer(binary or mysql_binary.from_debian(print), home, password=password, durable=False)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Every fact as one line of JSON, in the order of the stream.
 
-A fact that was in hand when the process was killed comes again after half a minute, behind later ones.
+A fact that was in hand when the process was killed comes again after ten seconds, behind later ones.
 """
 
 from __future__ import annotations

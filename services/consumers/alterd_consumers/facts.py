@@ -15,6 +15,9 @@ from alterd_runtime.bus import Delivery
 from alterd_runtime.bus.worker import Unreadable
 from alterd_runtime.service import Context
 
+ACK_WAIT = 10.0
+"""Seconds after which what a killed consumer had in hand comes again."""
+
 _reader: Reader[Event] = Reader(Event)
 
 Take = Callable[[Event, Delivery], Awaitable[None]]
@@ -34,7 +37,7 @@ async def follow(context: Context, durable: str, take: Take, *, concurrency: int
             raise Unreadable(f"no event: {error}") from None
         await take(event, delivery)
 
-    worker = context.bus.worker(EVENTS, durable, events(), handle, concurrency=concurrency)
+    worker = context.bus.worker(EVENTS, durable, events(), handle, concurrency=concurrency, ack_wait=ACK_WAIT)
     working = asyncio.create_task(worker.run(), name=durable)
     stopping = asyncio.create_task(context.stopping.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

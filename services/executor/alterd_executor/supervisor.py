@@ -58,7 +58,7 @@ from alterd_executor.protocol import (
 )
 from alterd_executor.reporting import Reporter
 from alterd_executor.signs import Pulse, Signs
-from alterd_executor.watching import follow, read_fresh
+from alterd_executor.watching import UnreadableRecord, follow, read_fresh
 from alterd_executor.world import World
 from alterd_runtime.failpoints import failpoint
 
@@ -259,7 +259,12 @@ class Supervisor:
 
     async def _answer(self, number: int) -> None:
         """Never yes without a fresh read, however long NATS is silent."""
-        record = await read_fresh(self._world.records, self._record.open_key)
+        try:
+            record = await read_fresh(self._world.records, self._record.open_key)
+        except UnreadableRecord as error:
+            self._log.error("record.unreadable", error=error.message)
+            self._send(MayComplete(number=number, answer=False))
+            return
         self._heard(record)
         if self._superseded.is_set() or record is None:
             return

@@ -125,7 +125,7 @@ class Bus:
     # Asking and answering --------------------------------------------------------------------------------------
 
     async def ask(self, subject: str, data: msgspec.Struct, reader: Reader[Reply], *, timeout: float) -> Reply:
-        """One request, one reply. A reply that is a `Refusal` is raised as its first error.
+        """One request, one reply; whether it is a `Refusal` is for the caller to see.
 
         Raises `ServiceUnreachable` when nobody listens or nobody answers in `timeout` seconds.
         """

@@ -85,6 +85,8 @@ class Tail:
                         self._caught_up = True
                         yield None
             except (nats.errors.Error, nats.js.errors.Error, OSError) as error:
+                if self._nc.is_closed:  # by ourselves: nobody reads on
+                    return
                 log.info("tail.again", stream=self._stream, next=self._next, why=type(error).__name__)
                 await asyncio.sleep(PAUSE)
             finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from alterd_contracts.errors import ShardUnreachable
+from alterd_contracts.errors import LostSession, ShardUnreachable
 from alterd_contracts.topology import ServerAddress
 from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.provision.endpoint import Endpoint
@@ -20,6 +20,7 @@ from alterd_runtime.provision.mysql_binary import MySQLBinary
 from alterd_runtime.provision.mysql_template import errors_of, fill, run_as
 from alterd_runtime.provision.ports import LOOPBACK, free_port
 from alterd_runtime.provision.process import ServerProcess
+from alterd_runtime.provision.replication import let_go
 from alterd_runtime.provision.waiting import wait_until
 
 START_TIMEOUT = 120.0
@@ -128,8 +129,12 @@ class MySQLServer:
         self._used.touch()
 
     def stop(self) -> None:
-        """Ends it in order. Idempotent."""
+        """Ends it in order, and by force when it does not end. Idempotent."""
+        if self.pid is not None:
+            with contextlib.suppress(ShardUnreachable, LostSession):  # it hangs or ends already
+                let_go(self.endpoint)
         self._process.stop(STOP_TIMEOUT)
+        shutil.rmtree(self._socket_folder(), ignore_errors=True)
 
     def kill(self) -> None:
         """kill -9: what a crash of the server leaves."""

@@ -37,7 +37,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The server's pid, None when it does not run. One that is about to end still runs: it holds ports and locks."""
+        """The server's pid, None when it does not run. While it ends it runs: it holds its port and its locks."""
         if self._child is not None:
             if self._child.poll() is None:
                 return self._child.pid
@@ -45,7 +45,7 @@ class ServerProcess:
             return None
         try:
             pid = int(self.pid_file.read_text())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return pid if runs(pid, self.marker) else None
 

@@ -10,6 +10,7 @@ import msgspec
 from alterd_contracts.errors import ShardUnreachable, UnsafeShard
 from alterd_contracts.topology import ServerAddress
 from alterd_runtime.mysql.blocking import BlockingSession
+from alterd_runtime.mysql.errors import UNKNOWN_THREAD, MySQLError
 from alterd_runtime.mysql.server import read_facts
 from alterd_runtime.provision.endpoint import Endpoint
 from alterd_runtime.provision.waiting import wait_until
@@ -127,6 +128,27 @@ def wait_caught_up(replica: Endpoint, primary: Endpoint, timeout: float = 30.0) 
 def _has_executed(session: BlockingSession, gtids: str, timeout: float) -> bool:
     waited: int = session.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", (gtids, timeout))
     return waited == 0
+
+
+def let_go(source: Endpoint) -> None:
+    """Ends the streams to replicas that have everything; mysqld's own shutdown waits ten seconds for each.
+
+    They come back by themselves. Raises `ShardUnreachable`, `LostSession`.
+    """
+    session = source.open(connect_timeout=2.0)
+    try:
+        idle = session.query(
+            "SELECT ID AS id FROM information_schema.PROCESSLIST"
+            " WHERE COMMAND LIKE 'Binlog Dump%' AND STATE LIKE '%has sent all binlog%'"
+        )
+        for stream in idle:
+            try:
+                session.execute("KILL %s", (stream["id"],))
+            except MySQLError as error:
+                if error.errno != UNKNOWN_THREAD:  # it ended by itself
+                    raise
+    finally:
+        session.close()
 
 
 def _check_history(replica: BlockingSession, primary: Endpoint) -> None:

@@ -1,0 +1,104 @@
+"""What a strategy gets from its task, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from alterd_contracts.errors import Fenced, LostSession, Refused
+from alterd_contracts.names import ArtifactKind
+from alterd_contracts.states import Status
+from alterd_executor.protocol import LogText
+from alterd_executor.task import retention
+from alterd_runtime.mysql.connect import connect
+from tests.integration.executor_support import Attempt, address, alter, next_attempt
+from tests.support import eventually
+from tests.support.shop import Shop
+
+
+def users(shop: Shop) -> list[str]:
+    return [str(name) for (name,) in shop.run("SELECT User FROM mysql.user WHERE User LIKE 'alterd\\_%'")]
+
+
+async def test_an_account_can_do_what_it_was_granted_and_is_gone_at_the_end(shop: Shop, tmp_path: Path) -> None:
+    attempt = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
+    account = await attempt.task.account([f"SELECT ON `{shop.schema}`.*"])
+    assert users(shop) == [account.user]
+    assert account.password not in f"{account!r}{attempt.log()}"
+    connection = connect(address(shop).host, address(shop).port, account.user, account.password, database=shop.schema)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM customer")
+        with pytest.raises(pymysql.MySQLError, match="denied"):
+            cursor.execute("DELETE FROM customer")
+        await attempt.task.finish(Status.FAILED)
+        assert users(shop) == []
+        with pytest.raises(pymysql.MySQLError):  # its sessions end with it
+            cursor.execute("SELECT 1")
+        connection.close()
+
+
+async def test_the_next_attempt_sweeps_accounts_of_a_dead_one(shop: Shop, tmp_path: Path) -> None:
+    record = alter(shop, "FORCE")
+    first = await Attempt.claim(shop, record, tmp_path)
+    await first.task.account([f"SELECT ON `{shop.schema}`.*"])
+    await first.die()
+    second = await Attempt.claim(shop, next_attempt(record), tmp_path)
+    await second.task.finish(None)
+    assert users(shop) == []
+
+
+async def test_a_fenced_attempt_can_write_nothing(shop: Shop, tmp_path: Path) -> None:
+    record = alter(shop, "FORCE")
+    first = await Attempt.claim(shop, record, tmp_path)
+    session = await first.task.primary()
+    await Attempt.claim(shop, next_attempt(record), tmp_path)
+    with pytest.raises(LostSession):
+        async with first.task.fenced(session):
+            pass
+    for write in (
+        first.task.artifact(ArtifactKind.SHADOW),
+        first.task.account([f"SELECT ON `{shop.schema}`.*"]),
+        first.task.finish(Status.COMPLETE),
+    ):
+        with pytest.raises(Fenced):
+            await write
+    [(attempt,)] = shop.run(f"SELECT attempt FROM _alterd.migrations WHERE migration_uuid = '{record.migration_uuid}'")
+    assert attempt == 2
+
+
+async def test_an_artifact_that_exists_is_not_forgotten(shop: Shop, tmp_path: Path) -> None:
+    attempt = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
+    name = await attempt.task.artifact(ArtifactKind.SHADOW)
+    shop.run(f"CREATE TABLE {name} (id int)")
+    with pytest.raises(Refused):
+        await attempt.task.forget_artifact(name)
+    shop.run(f"DROP TABLE {name}")
+    await attempt.task.forget_artifact(name)
+
+
+async def test_a_session_waits_for_locks_as_long_as_the_executor_allows(shop: Shop, tmp_path: Path) -> None:
+    attempt = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path, lock_wait=7)
+    session = await attempt.task.primary()
+    assert await session.value("SELECT @@session.lock_wait_timeout") == 7
+    other = await attempt.task.primary({"lock_wait_timeout": 2})
+    assert await other.value("SELECT @@session.lock_wait_timeout") == 2
+    await attempt.die()
+    assert not session.is_open
+
+
+async def test_a_program_belongs_to_the_run(shop: Shop, tmp_path: Path) -> None:
+    attempt = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
+    running = asyncio.create_task(attempt.task.subprocess(["sh", "-c", "pwd; exec sleep 1000"], {}))
+    await eventually(lambda: LogText(level="info", text=str(tmp_path)) in attempt.sent)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(("wanted", "seconds"), [(0, 86400.0), (-1, 0.0), (60, 60.0)])
+def test_retention(wanted: int, seconds: float) -> None:
+    shop = Shop(("h:1",), "u", "p", "s")
+    assert retention(alter(shop, "FORCE", retain_artifacts_seconds=wanted), 86400.0) == seconds
