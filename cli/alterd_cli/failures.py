@@ -47,11 +47,10 @@ def report(failure: Exception) -> int:
 
 
 def refusal_text(error: ErrorInfo) -> str:
-    """``error: [code] statement 2: text`` and the hint."""
-    number = error.where.get("statement", "")
-    told = f"statement {number}" in error.message
-    place = f"statement {number}: " if number.isdigit() and not told else ""
-    return _text(f"[{error.code}] {place}{error.message}", error.hint)
+    """``error: [code] text``, the statement it is about (``2: ALTER TABLE …``) and the hint."""
+    statement = error.where.get("statement", "")
+    place = f"\n  in statement {statement}" if statement else ""
+    return _text(f"[{error.code}] {error.message}{place}", error.hint)
 
 
 def _text(message: str, hint: str) -> str:

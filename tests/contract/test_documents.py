@@ -21,14 +21,14 @@ def test_the_diagram_of_states_is_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", FAILPOINTS)
-def test_a_fail_point_is_placed_in_the_code_once(name: str) -> None:
-    calls = [
+def test_a_fail_point_is_placed_in_the_code(name: str) -> None:
+    places = [
         path
         for folder in ("services", "plugins")
         for path in (ROOT / folder).rglob("*.py")
         for _ in range(path.read_text().count(f'failpoint("{name}")'))
     ]
-    assert len(calls) == 1, calls
+    assert places, "listed, and nowhere to be hit"
 
 
 def test_every_test_that_the_invariants_name_exists() -> None:

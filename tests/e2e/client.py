@@ -121,6 +121,16 @@ class Client:
                 found.append(event)
         return found
 
+    async def refusals(self) -> list[RequestRefused]:
+        found: list[RequestRefused] = []
+        async for message in self.bus.tail(subjects.EVENTS, subjects.events(fact="refused")):
+            if message is None:
+                break
+            event = _events.read(message.data)
+            assert isinstance(event, RequestRefused)
+            found.append(event)
+        return found
+
     async def story(self, uuid: str) -> list[MigrationEvent]:
         """The facts of a migration once the last one is out (its record comes first); they tell one story."""
         deadline = time.monotonic() + 20

@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 
+from alterd_contracts.envelope import Reader
+from alterd_contracts.errors import ServiceUnreachable
+from alterd_contracts.events import Fact
+from alterd_contracts.requests import Command, Refusal, ThrottleCheck, Verdict
 from alterd_contracts.states import Status
+from alterd_contracts.subjects import THROTTLE_CHECK
 from alterd_runtime.failpoints import FAILPOINTS
 from alterd_runtime.provision.nats_server import NatsServer
 from tests.e2e.client import Client
@@ -21,28 +26,103 @@ BY_SERVICE = {
     "run": "executor",
     "statement": "executor",
 }
-POINTS = [name for name in FAILPOINTS if name.split(".")[0] in BY_SERVICE and name not in ("scheduler.reopened",)]
+POINTS = [name for name in FAILPOINTS if name.split(".")[0] in BY_SERVICE and name != "scheduler.reopened"]
+SCRIPT = "ALTER TABLE customer ADD INDEX (a); DROP TABLE IF EXISTS customer"
+"""An index that could be made twice, and a statement that declares an artifact."""
 
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_service_killed_at_a_fail_point(fleet: Fleet, client: Client, shop: Shop, point: str) -> None:
-    """Two statements, so that one is an index that could be made twice and the other declares an artifact."""
     kind = BY_SERVICE[point.split(".", maxsplit=1)[0]]
     services = {name: fleet.start(name) for name in ("scheduler", "intake", "executor") if name != kind}
     services[kind] = fleet.start(kind, f"{kind}-a", ALTERD_FAILPOINT=f"{point}:crash")
-    submitting = asyncio.create_task(client.submit("ALTER TABLE customer ADD INDEX (a); DROP TABLE IF EXISTS customer"))
-    acted = fleet.marker(point)
-    await eventually(acted.exists, timeout=30)
+    submitting = asyncio.create_task(client.submit(SCRIPT))
+    await eventually(fleet.marker(point).exists, timeout=30)
     if point.split(".", maxsplit=1)[0] == kind:  # a fail point of a run kills the run's process alone
         services[kind].wait_dead()
         fleet.start(kind, f"{kind}-a")
-    uuids = await submitting
+    await ended_as_it_should(await submitting, client, shop)
+
+
+async def ended_as_it_should(uuids: list[str], client: Client, shop: Shop) -> None:
+    """One index, one held table with every row, one story."""
     for uuid in uuids:
         await client.until(uuid, Status.COMPLETE)
         await client.story(uuid)
     [held] = shop.tables()
     assert shop.indexes(held) == ["PRIMARY", "a"]
     assert shop.run(f"SELECT count(*) FROM {held}") == [(3,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+async def test_nats_killed_while_a_service_stands_at_a_fail_point(
+    nats: NatsServer, fleet: Fleet, client: Client, shop: Shop, point: str
+) -> None:
+    kind = BY_SERVICE[point.split(".", maxsplit=1)[0]]
+    for name in ("scheduler", "intake", "executor"):
+        stalled = {"ALTERD_FAILPOINT": f"{point}:sleep=1.5"} if name == kind else {}
+        fleet.start(name, **stalled)
+    submitting = asyncio.create_task(client.submit(SCRIPT))
+    await eventually(fleet.marker(point).exists, timeout=30)
+    nats.kill()
+    await asyncio.sleep(0.5)
+    nats.start()
+    await ended_as_it_should(await submitting, client, shop)
+
+
+async def test_a_scheduler_killed_in_the_middle_of_a_retry(fleet: Fleet, client: Client, shop: Shop) -> None:
+    """The open row is written again, the done one still stands: the retry holds."""
+    for name in ("intake", "executor"):
+        fleet.start(name)
+    scheduler = fleet.start("scheduler", "scheduler-a", ALTERD_FAILPOINT="scheduler.reopened:crash")
+    shop.run("INSERT INTO customer (a) VALUES (1)")
+    [uuid] = await client.submit("ALTER TABLE customer ADD UNIQUE KEY (a)")
+    await client.until(uuid, Status.FAILED)
+    shop.run("DELETE FROM customer WHERE name IS NULL")
+    retrying = asyncio.create_task(client.control(Command.RETRY, uuid))
+    await eventually(lambda: not scheduler.running)
+    fleet.start("scheduler", "scheduler-a")
+    assert (await retrying).migration_uuid == uuid
+    row = await client.until(uuid, Status.COMPLETE)
+    assert row.retries == 1
+    facts = [event.fact for event in await client.events(uuid)]
+    assert facts.count(Fact.RETRIED) == 1
+    assert shop.indexes() == ["PRIMARY", "a"]
+
+
+async def test_a_collector_killed_after_it_dropped_an_artifact(fleet: Fleet, client: Client, shop: Shop) -> None:
+    """The next one finds it gone, and says so once."""
+    quick = {"ALTERD_EXECUTOR__RETAIN_ARTIFACTS": "1", "ALTERD_EXECUTOR__COLLECT_INTERVAL": "1"}
+    for name in ("intake", "scheduler", "throttler"):
+        fleet.start(name)
+    executor = fleet.start("executor", "executor-a", ALTERD_FAILPOINT="collector.dropped:crash", **quick)
+    [uuid] = await client.submit("DROP TABLE customer")
+    executor.wait_dead(40)
+    fleet.start("executor", "executor-a", **quick)
+    row = await client.until(uuid, lambda row: row.cleanup_timestamp is not None)
+    assert (row.migration_status, row.artifacts) == (Status.COMPLETE, "")
+    assert shop.tables() == []
+
+
+async def test_a_killed_throttler_is_followed_by_the_next_within_its_ttl(fleet: Fleet, client: Client) -> None:
+    first = fleet.start("throttler", ALTERD_FAILPOINT="throttler.measured:crash")
+    ask = ThrottleCheck(keyspace="commerce", shard="0", app="test")
+
+    async def go() -> bool:
+        try:
+            answer = await client.bus.ask(THROTTLE_CHECK, ask, Reader[Verdict | Refusal](Verdict | Refusal), timeout=3)
+        except ServiceUnreachable:
+            return False
+        return isinstance(answer, Verdict) and answer.go
+
+    async def dead() -> bool:
+        return await go() or not first.running
+
+    await eventually(dead, timeout=30)
+    assert not first.running
+    fleet.start("throttler")
+    await eventually(go, timeout=30)
 
 
 async def test_an_executor_killed_in_the_middle_of_an_alter(fleet: Fleet, client: Client, shop: Shop) -> None:

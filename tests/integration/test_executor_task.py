@@ -29,7 +29,7 @@ async def test_an_account_can_do_what_it_was_granted_and_is_gone_at_the_end(shop
     assert users(shop) == [account.user]
     assert account.password not in f"{account!r}{attempt.log()}"
     connection = connect(address(shop).host, address(shop).port, account.user, account.password, database=shop.schema)
-    with connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM customer")
         with pytest.raises(pymysql.MySQLError, match="denied"):
             cursor.execute("DELETE FROM customer")
@@ -37,7 +37,6 @@ async def test_an_account_can_do_what_it_was_granted_and_is_gone_at_the_end(shop
         assert users(shop) == []
         with pytest.raises(pymysql.MySQLError):  # its sessions end with it
             cursor.execute("SELECT 1")
-        connection.close()
 
 
 async def test_the_next_attempt_sweeps_accounts_of_a_dead_one(shop: Shop, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,15 @@ def pair(binary: MySQLBinary, tmp_path: Path) -> Iterator[tuple[MySQLServer, MyS
         primary.remove()
 
 
+def killed_parent_of(command: list[str]) -> int:
+    """The pid of the server that a program started before it was killed."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    return pid
+
+
 def query(endpoint: Endpoint, sql: str) -> list[dict[str, Any]]:
     with closing(endpoint.open()) as session:
         return session.query(sql)
@@ -71,10 +81,7 @@ def listening(port: int) -> set[str]:
 async def test_a_server_dies_with_its_parent_unless_told_otherwise(tmp_path: Path, mode: str, dies: bool) -> None:
     store = tmp_path / "nats"
     command = [sys.executable, "-c", PARENT, str(store), mode]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:  # noqa: ASYNC220
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        parent.kill()
+    pid = killed_parent_of(command)
     found = NatsServer(store, die_with_parent=False)
     if dies:
         await eventually(lambda: has_ended(pid))
@@ -195,10 +202,7 @@ def test_a_paused_server_is_stopped_all_the_same(tmp_path: Path) -> None:
 def test_unpacking_needs_debian_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    for program in ("bash", "dirname"):
-        (bin_folder / program).symlink_to(
-            next(p for p in (Path("/bin"), Path("/usr/bin")) if (p / program).exists()) / program
-        )
+    (bin_folder / "bash").symlink_to(shutil.which("bash") or "/bin/bash")
     monkeypatch.setenv("PATH", str(bin_folder))
     monkeypatch.setenv("ALTERD_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(ShardUnreachable, match="this is no Debian") as caught:

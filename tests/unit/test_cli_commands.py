@@ -145,12 +145,10 @@ class TestFailures:
         assert failures.report(refused) == 4
         assert failures.report(failures.RefusedByService([ErrorInfo(code="from_the_future", message="x")])) == 1
 
-    def test_the_statement_is_named_once(self) -> None:
-        assert failures.refusal_text(SyntaxRefused("a", statement=2).info()) == "error: [syntax_error] statement 2: a"
-        told = SyntaxRefused("statement 2: a", statement=2).info()
-        assert failures.refusal_text(told) == "error: [syntax_error] statement 2: a"
-        by_text = SyntaxRefused("a", statement="drop").info()
-        assert failures.refusal_text(by_text) == "error: [syntax_error] a"
+    def test_the_statement_is_named(self) -> None:
+        refused = SyntaxRefused("a", statement="2: DROP x", hint="b").info()
+        assert failures.refusal_text(refused) == "error: [syntax_error] a\n  in statement 2: DROP x\nhint: b"
+        assert failures.refusal_text(SyntaxRefused("a").info()) == "error: [syntax_error] a"
 
     def test_a_document_where_json_was_asked_for(self, capsys: pytest.CaptureFixture[str]) -> None:
         options.invocation.json = True

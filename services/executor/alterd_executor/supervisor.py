@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from alterd_contracts.errors import AlterdError, Fenced, StaleRun
+from alterd_contracts.errors import AlterdError, Fenced, RunDied, StaleRun
 from alterd_contracts.inputs import (
     ArtifactDeclared,
     CancelledReport,
@@ -150,7 +150,7 @@ class Supervisor:
         except Fenced as error:
             self._log.info("attempt.fenced", error=error.message)
             return
-        except _Died as error:
+        except RunDied as error:
             died, ending = True, RunReleased(reason=error.message, error=error.info())
         except AlterdError as error:
             ending = RunReleased(reason=error.message, error=error.info())
@@ -306,13 +306,13 @@ class Supervisor:
         self._log.warning("attempt.died", how=how)
         self._logbook.error(f"the run's process {how}")
         await self._end_on_server(access)
-        raise _Died(f"the run's process {how}")
+        raise RunDied(f"the run's process {how}")
 
     async def _end_on_server(self, access: Access) -> None:
         try:
             await end_on_server(access, fence_of(self._record, self._world.identity.executor))
         except AlterdError as error:
-            raise _Died(f"the run ended, its sessions may go on: {error.message}") from error
+            raise RunDied(f"the run ended, its sessions may go on: {error.message}") from error
 
     async def _report(self, ending: Ending, died: bool) -> None:
         match ending:
@@ -328,13 +328,6 @@ class Supervisor:
                 self._logbook.warning(f"given back: {reason}")
                 await self._reporter.once(ReleasedReport, reason=reason, error=problem, died=died)
         self._log.info("attempt.ended", how=type(ending).__name__)
-
-
-class _Died(AlterdError):
-    """The run's process ended without a word."""
-
-    code = "run_died"
-    retryable = True
 
 
 async def _until(event: asyncio.Event) -> None:

@@ -40,11 +40,25 @@ class MySQLBinary(msgspec.Struct, frozen=True, kw_only=True):
     """As it calls itself: the same text, the same program."""
     origin: Origin
 
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """How it is called so that no option file of the machine has a say."""
-        # the wrapper around Debian's passes --no-defaults itself, and it must come first
-        return (str(self.path),) if self.origin is Origin.DEBIAN else (str(self.path), "--no-defaults")
+    def command(self, defaults: str) -> list[str]:
+        """How the server is called; `defaults` is its first option, and keeps the machine's option files out.
+
+        ``--no-defaults`` ignores what SET PERSIST stored, too: a server that starts again needs ``--defaults-file=…``.
+        """
+        if self.origin is Origin.PATH:
+            return [str(self.path), defaults]
+        # what the wrapper does, but for its --no-defaults
+        folder = self.path.parent
+        loader = next(folder.glob("usr/lib/*-linux-gnu/ld-linux-*.so.*"))
+        share = folder / "usr" / "share" / "mysql"
+        return [
+            *(str(loader), "--library-path", f"{loader.parent}:{loader.parent / 'mysql'}"),
+            *(str(folder / "usr" / "sbin" / "mysqld"), defaults),
+            f"--lc-messages-dir={share}",
+            f"--character-sets-dir={share / 'charsets'}",
+            f"--plugin-dir={folder / 'usr' / 'lib' / 'mysql' / 'plugin'}",
+            "--secure-file-priv=",
+        ]
 
     def __str__(self) -> str:
         return f"MySQL {'.'.join(map(str, self.version))} ({self.path})"

@@ -177,7 +177,9 @@ class MySQLServer:
     def _launch(self) -> bool:
         """Whether it came up."""
         init = self.home / "init.sql"
-        arguments = [*self.binary.argv, *self._arguments()]
+        options = self.home / "my.cnf"
+        options.touch()  # empty: mysqld reads it in place of the machine's
+        arguments = [*self.binary.command(f"--defaults-file={options}"), *self._arguments()]
         if not self._used.exists():
             init.touch(mode=0o600)
             init.write_text(_first_statements(self._credentials))

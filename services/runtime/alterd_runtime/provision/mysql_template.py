@@ -45,7 +45,7 @@ def _template(binary: MySQLBinary) -> Path:
     key = hashlib.sha256(f"{binary.path}\n{binary.build}".encode()).hexdigest()[:12]
     folder = cache_folder() / f"mysql-data-{'.'.join(map(str, binary.version))}-{key}"
     try:
-        with exclusive(folder.with_suffix(".lock")):
+        with exclusive(folder.with_name(f"{folder.name}.lock")):
             if not folder.exists():
                 _initialize(folder, binary)
     except OSError as error:
@@ -60,7 +60,13 @@ def _template(binary: MySQLBinary) -> Path:
 def _initialize(folder: Path, binary: MySQLBinary) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as work:
         data = Path(work) / "data"
-        argv = [*binary.argv, "--initialize-insecure", f"--datadir={data}", "--skip-log-bin", *run_as()]
+        argv = [
+            *binary.command("--no-defaults"),
+            "--initialize-insecure",
+            f"--datadir={data}",
+            "--skip-log-bin",
+            *run_as(),
+        ]
         try:
             done = subprocess.run(
                 argv, check=False, capture_output=True, text=True, errors="replace", timeout=INITIALIZE_TIMEOUT, cwd="/"

@@ -5,6 +5,7 @@ The servers go on when the command that started them ends; another command finds
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,7 @@ class Sandbox:
         self.home = (home or state_folder() / "sandbox").absolute()
         self._replicas, self._die_with_parent = replicas, die_with_parent
         self._servers: dict[str, Server] = {}
+        self._binary: MySQLBinary | None = None
 
     @property
     def password_file(self) -> Path:
@@ -132,6 +134,8 @@ class Sandbox:
         self._remember(plan)
         self._secret(self.password_file)
         servers = [self._server(plan.rung, server, say) for server in plan.servers]
+        if plan.rung is not Rung.DOCKER and any(server.pid is None for server in servers):
+            self._program(plan.rung, say)
         waiting = []
         for known, server in zip(plan.servers, servers, strict=True):
             if server.pid is None:
@@ -187,7 +191,7 @@ class Sandbox:
     def _made(self, rung: Rung, server: SandboxServer, say: Say) -> Server:
         root = self._secret(self.home / "root-password")
         if rung is Rung.DOCKER:
-            network = f"alterd-sandbox-{self.home.name}"
+            network = f"alterd-sandbox-{hashlib.sha256(str(self.home).encode()).hexdigest()[:8]}"
             return MySQLContainer(
                 f"{network}-{server.name}",
                 network,
@@ -195,17 +199,20 @@ class Sandbox:
                 password=root,
                 die_with_parent=self._die_with_parent,
             )
-
-        def program() -> MySQLBinary:  # status and down need none
-            return (mysql_binary.on_path(say) if rung is Rung.PATH else None) or mysql_binary.from_debian(say)
-
         return MySQLServer(
-            program,
+            lambda: self._program(rung, say),  # status and down need none
             self.home / server.name,
             port=server.port,
             password=root,
             die_with_parent=self._die_with_parent,
         )
+
+    def _program(self, rung: Rung, say: Say) -> MySQLBinary:
+        """Looked for once."""
+        if self._binary is None:
+            on_path = mysql_binary.on_path(say) if rung is Rung.PATH else None
+            self._binary = on_path or mysql_binary.from_debian(say)
+        return self._binary
 
     def _furnish(self, primary: Endpoint) -> None:
         """The schema and the account, on the primary; replicas receive them."""
