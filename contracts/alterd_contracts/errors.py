@@ -90,7 +90,7 @@ def by_code() -> dict[str, type[AlterdError]]:
     """Every error class by its stable code."""
 
     def walk(cls: type[AlterdError]) -> dict[str, type[AlterdError]]:
-        found = {cls.code: cls}
+        found = {cls.code: cls} if "code" in vars(cls) else {}  # a finer class with its parent's code is the parent
         for child in cls.__subclasses__():
             found.update(walk(child))
         return found
