@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from alterd_contracts.requests import Refusal
+from alterd_contracts.envelope import Reader
+from alterd_contracts.errors import ServiceUnreachable
+from alterd_contracts.requests import Refusal, ThrottleCheck, Verdict
 from alterd_contracts.states import Status
+from alterd_contracts.subjects import THROTTLE_CHECK
 from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet
+from tests.support import eventually
 from tests.support.shop import Shop
 
 
@@ -49,3 +53,23 @@ async def test_a_mixed_fleet_sends_work_to_the_executor_that_has_the_strategy(
     house = await client.ask("ALTER TABLE customer ADD COLUMN secret int", strategy="signed")
     assert isinstance(house, Refusal)
     assert "in this house" in house.errors[0].message
+
+
+async def test_a_plugin_s_metric_holds_writers_back(fleet: Fleet, client: Client, installed: Path) -> None:
+    """`alterd_register_metrics`: its threshold is none at all."""
+    fleet.start("throttler", PYTHONPATH=str(installed))
+    ask = ThrottleCheck(keyspace="commerce", shard="0", app="test")
+    verdicts: list[Verdict] = []
+
+    async def answered() -> bool:
+        try:
+            answer = await client.bus.ask(THROTTLE_CHECK, ask, Reader[Verdict | Refusal](Verdict | Refusal), timeout=3)
+        except ServiceUnreachable:
+            return False
+        verdicts.extend([answer] if isinstance(answer, Verdict) else [])
+        return bool(verdicts)
+
+    await eventually(answered, timeout=30)
+    assert not verdicts[0].go
+    assert "connections" in verdicts[0].reason
+    assert verdicts[0].metrics["connections"] >= 1

@@ -108,3 +108,10 @@ def test_every_hook_is_documented_and_prefixed() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("alterd_")]
     assert len(hooks) == 4
     assert all(getattr(hookspecs, name).__doc__ for name in hooks)
+
+
+@pytest.mark.parametrize("hook", [name for name in vars(hookspecs) if name.startswith("alterd_")])
+def test_every_hook_is_used_by_a_test_on_real_servers(hook: str) -> None:
+    tests = Path(__file__).parents[1]
+    folders = (tests / "e2e", tests / "integration")
+    assert any(hook in path.read_text() for folder in folders for path in folder.rglob("*.py"))

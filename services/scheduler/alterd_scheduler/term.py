@@ -247,6 +247,7 @@ class Term:
         moment, now = Moment(now=datetime.now(UTC)), time.monotonic()
         counts = dict.fromkeys((Status.QUEUED, Status.READY, Status.RUNNING), 0)
         lanes: dict[LaneKey, None] = {}
+        offered = self._liveness.offered(now)
         for record in list(self._board):
             counts[record.migration_status] += 1
             new = orphaned(record, lambda who, which: self._liveness.alive(who, which, now), moment)
@@ -255,7 +256,7 @@ class Term:
             if new is None:
                 new = blocked(
                     record,
-                    self._liveness.offered(now),
+                    offered,
                     moment,
                     waited=self._waited(record),
                     patience=self._settings.blocked_after,

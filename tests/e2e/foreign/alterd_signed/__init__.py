@@ -5,10 +5,10 @@ from __future__ import annotations
 from alterd_contracts import hookimpl
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
 from alterd_contracts.errors import AlterdError, StatementRefused
-from alterd_contracts.hookspecs import CheckRegister, StrategyRegister
+from alterd_contracts.hookspecs import CheckRegister, Metric, MetricRegister, StrategyRegister
 from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
-from alterd_contracts.strategy import AlreadyCompleted, Facts, Recovery, ShardView, StartOver, Strategy, Task
+from alterd_contracts.strategy import AlreadyCompleted, Facts, Recovery, Session, ShardView, StartOver, Strategy, Task
 
 
 class Signed(Strategy):
@@ -40,6 +40,15 @@ async def no_secrets(change: Migration, shard: ShardView) -> list[AlterdError]:
     if "secret" in change.migration_statement:
         return [StatementRefused("no column of that name in this house", keyspace=shard.keyspace)]
     return []
+
+
+async def connections(session: Session) -> float:
+    return float(await session.value("SELECT COUNT(*) FROM performance_schema.processlist"))
+
+
+@hookimpl
+def alterd_register_metrics(register: MetricRegister) -> None:
+    register.add(Metric(name="connections", threshold=0.0, measure=connections))
 
 
 @hookimpl
