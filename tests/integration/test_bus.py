@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from alterd_contracts.requests import DdlRequest, Refusal
 from alterd_contracts.work import DeadLetter, Work
 from alterd_runtime.bus import Bus, Delivery, LeaseLost, NatsSettings, StaleWrite
 from alterd_runtime.bus.worker import Unreadable
+from alterd_runtime.provision.nats_cluster import NatsCluster
 from alterd_runtime.provision.nats_server import NatsServer
 from tests.support import eventually
 
@@ -35,6 +37,29 @@ async def test_streams_and_buckets_are_made_again_without_harm(bus: Bus) -> None
     await bus.publish(subjects.report("c"), started(1), id="one")
     await bus.ensure()
     assert await bus.last_sequence(subjects.INPUT) == 1
+
+
+async def test_a_service_that_was_not_told_of_the_cluster_takes_no_copies_away(tmp_path: Path) -> None:
+    with NatsCluster(tmp_path / "cluster") as cluster:
+        servers = tuple(cluster.urls)
+
+        async def copies(replicas: int) -> int:
+            settings = NatsSettings(servers=servers, replicas=replicas)
+            async with Bus.open(settings, "test", "t", patience=10) as bus:
+
+                async def ensured() -> bool:
+                    try:
+                        await bus.ensure()
+                    except BusUnreachable:
+                        return False
+                    return True
+
+                await eventually(ensured, timeout=30)
+                info = await bus._js.stream_info(subjects.EVENTS.name)
+                return int(info.config.num_replicas or 0)
+
+        assert await copies(3) == 3
+        assert await copies(1) == 3
 
 
 async def test_a_message_with_the_same_id_is_stored_once(bus: Bus) -> None:

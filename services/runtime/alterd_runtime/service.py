@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from alterd_contracts import __version__
-from alterd_contracts.errors import AlterdError
+from alterd_contracts.errors import AlterdError, BusUnreachable
 from alterd_runtime import logs
 from alterd_runtime.bus import Bus
 from alterd_runtime.http import Health, HttpServer
@@ -37,6 +37,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     stopping: asyncio.Event
     """Set by SIGTERM and SIGINT."""
 
+
+ENSURE_PAUSE = 0.5
+"""Seconds between attempts to create what is missing."""
 
 Main = Callable[[Context], Awaitable[None]]
 
@@ -75,7 +78,9 @@ async def _run(service: str, settings: Settings, instance: str, main: Main) -> N
         opening = Bus.open(settings.nats, service, instance)
         async with opening as bus:
             beat.bus = bus
-            await bus.ensure()
+            await _ensured(bus, stopping)
+            if stopping.is_set():
+                return
             health.ready["nats"] = ""
             log.info("service.started", version=__version__, http=http.url if http else "")
             context = Context(
@@ -87,6 +92,18 @@ async def _run(service: str, settings: Settings, instance: str, main: Main) -> N
         ticking.cancel()
         if http:
             http.stop()
+
+
+async def _ensured(bus: Bus, stopping: asyncio.Event) -> None:
+    """Returns when streams and buckets are there; a cluster that elects its leaders takes a while."""
+    while not stopping.is_set():
+        try:
+            await bus.ensure()
+        except BusUnreachable as error:
+            log.warning("streams.not_ready", why=error.message)
+            await asyncio.sleep(ENSURE_PAUSE)
+        else:
+            return
 
 
 class _Beat:

@@ -58,4 +58,7 @@ async def ensure(js: JetStreamContext, replicas: int) -> None:
             except nats.js.errors.BadRequestError as error:
                 if error.err_code != NAME_IN_USE_WITH_OTHER_CONFIG:
                     raise
+                there = await js.stream_info(config.name or "")
+                # a service that was not told of the cluster must not take copies away
+                config.num_replicas = max(replicas, there.config.num_replicas or 1)
                 await js.update_stream(config)
