@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Literal
 
@@ -40,6 +41,15 @@ _ACTIONS: dict[StatementKind, DdlAction] = {
 }
 
 
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'?|\"(?:[^\"\\]|\\.|\"\")*\"?", re.DOTALL)
+_SHOWN = 80
+
+
+def masked(sql: str) -> str:
+    """`sql` without what stands in quotes: it may be a secret, and the text may go into logs and events."""
+    return _LITERAL.sub("'…'", sql)
+
+
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """One statement about one table or view."""
 
@@ -61,3 +71,9 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[str, ...] = ()
     """Other tables and views of the same schema that the statement names: LIKE, REFERENCES, and (found by a simple
     reading of the text) what a view selects from."""
+
+    @property
+    def label(self) -> str:
+        """How errors name it: ``2: ALTER TABLE t …``."""
+        text = " ".join(masked(self.sql).split())
+        return f"{self.number}: {text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}"

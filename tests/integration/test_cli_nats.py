@@ -363,15 +363,17 @@ class TestSubmit:
     def test_refused_with_every_reason(self, alterd: CommandLine) -> None:
         refusal = Refusal(
             errors=(
-                SyntaxRefused("cannot read it", hint="write SQL", statement=2).info(),
-                UnknownTable("statement 3: no table t", statement=3).info(),
+                SyntaxRefused("cannot read it", hint="write SQL", statement="2: selec 1").info(),
+                UnknownTable("no table t", statement="3: DROP TABLE t").info(),
             )
         )
         out, err, _ = serving(alterd, refusal, *self.SQL, "-o", "json", code=3)
         assert err.splitlines() == [
-            "error: [syntax_error] statement 2: cannot read it",
+            "error: [syntax_error] cannot read it",
+            "  in statement 2: selec 1",
             "hint: write SQL",
-            "error: [unknown_table] statement 3: no table t",
+            "error: [unknown_table] no table t",
+            "  in statement 3: DROP TABLE t",
         ]
         assert [error["code"] for error in json.loads(out)["errors"]] == ["syntax_error", "unknown_table"]
 

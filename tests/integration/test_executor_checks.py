@@ -102,7 +102,7 @@ async def test_every_refusal_of_a_script_is_told_with_its_statement(desk: Desk) 
         (CREATE, "customer", "CREATE TABLE customer (id int)"),
         (ALTER, "customer", "ALTER TABLE customer ADD COLUM c int"),
     )
-    assert [(error.where["statement"], error.code) for error in reply.errors] == [
+    assert [(error.where["statement"].partition(":")[0], error.code) for error in reply.errors] == [
         ("1", "statement_refused"),
         ("3", "unknown_table"),
         ("4", "unknown_table"),
@@ -168,7 +168,7 @@ async def test_views_are_tried_for_those_who_offer_them(desk: Desk, shop: Shop) 
         (StatementKind.CREATE_VIEW, "x", "CREATE VIEW x AS SELECT no FROM customer"),
         strategy="direct",
     )
-    assert [error.where["statement"] for error in reply.errors] == ["4", "5"]
+    assert [error.where["statement"].partition(":")[0] for error in reply.errors] == ["4", "5"]
 
 
 async def test_a_foreign_check_speaks_and_a_broken_one_is_named(desk: Desk) -> None:
@@ -183,7 +183,7 @@ async def test_a_foreign_check_speaks_and_a_broken_one_is_named(desk: Desk) -> N
     desk.checker._checks = [("fridays", never_on_fridays), ("zero", breaks)]
     reply = await desk.check((ALTER, "customer", "ALTER TABLE customer FORCE"))
     assert [error.message for error in reply.errors] == ["not on a friday", "the check zero raised ZeroDivisionError"]
-    assert all(error.where["statement"] == "1" for error in reply.errors)
+    assert all(error.where["statement"].startswith("1: ") for error in reply.errors)
 
 
 async def test_a_plan_names_the_statements(desk: Desk) -> None:

@@ -7,7 +7,7 @@ import pytest
 from alterd_contracts.declaration import Declaration, KindDeclaration
 from alterd_contracts.errors import InvalidInput, ShardUnreachable, StatementRefused, UnknownKeyspace, UnknownStrategy
 from alterd_contracts.requests import CheckReply, DdlRequest
-from alterd_contracts.statement import Statement, StatementKind
+from alterd_contracts.statement import Statement, StatementKind, masked
 from alterd_intake import resolve
 from alterd_intake.checking import judge
 
@@ -77,3 +77,30 @@ def test_a_shard_that_is_away_is_a_warning_as_long_as_another_answers() -> None:
     assert "shard -80" in judge({"-80": away, "80-": CheckReply()}).warnings[0]
     [error] = judge({"-80": away, "80-": away}).errors
     assert error.code == "shard_unreachable"
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("CREATE USER u IDENTIFIED BY 'secret'", "CREATE USER u IDENTIFIED BY '…'"),
+        ("a \"se'cret\" b 'it''s \\' secret' c", "a '…' b '…' c"),
+        ("broken 'secret", "broken '…'"),
+        ("ALTER TABLE `it's` ADD a int", "ALTER TABLE `it'…'"),
+    ],
+)
+def test_what_stands_in_quotes_is_not_told(sql: str, shown: str) -> None:
+    assert masked(sql) == shown
+    assert "secret" not in masked(sql)
+
+
+def test_a_statement_s_label_is_short_and_has_its_number() -> None:
+    long = Statement(
+        kind=StatementKind.ALTER_TABLE,
+        ddl_action="alter",
+        table="t",
+        sql="alter table t\n" + "x " * 99,
+        original="",
+        number=7,
+    )
+    assert long.label.startswith("7: alter table t x x")
+    assert len(long.label) <= 83

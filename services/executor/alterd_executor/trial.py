@@ -102,13 +102,13 @@ class Trial:
                 f"MySQL error {REFERENCED} (HY000): Cannot drop table '{statement.table}' referenced by a foreign key "
                 f"constraint '{rows[0]['constraint']}' on table '{rows[0]['table']}'.",
                 hint="drop the foreign key or the other table first",
-                statement=statement.number,
+                statement=statement.label,
                 table=statement.table,
                 errno=REFERENCED,
             )
 
     def _refusal(self, statement: Statement, error: StatementFailed, absent: str | None) -> AlterdError:
-        where: dict[str, Any] = {"statement": statement.number, "table": statement.table}
+        where: dict[str, Any] = {"statement": statement.label, "table": statement.table}
         if absent is not None and absent.lower() == statement.table.lower():
             kind = "view" if statement.is_view else "table"
             return UnknownTable(f"{kind} {statement.table} does not exist in {self._keyspace}/{self._shard}", **where)

@@ -14,6 +14,7 @@ from alterd_contracts.errors import AlterdError, ErrorInfo
 from alterd_contracts.inputs import RefusedRequest, Submission, Submitted, Target
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Accepted, DdlRequest, Outcome, Refusal, SubmittedMigration
+from alterd_contracts.statement import masked
 from alterd_intake import resolve
 from alterd_intake.checking import Script, check_script
 from alterd_intake.statements import read_script
@@ -184,7 +185,7 @@ class Intake:
             keyspace=request.keyspace,
             errors=errors,
             caller=request.caller,
-            sql=request.sql[:4096],
+            sql=masked(request.sql)[:4096],
         )
         await self._bus.publish(
             subjects.submission(request.keyspace),

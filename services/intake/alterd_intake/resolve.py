@@ -68,7 +68,7 @@ def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> li
             errors.append(
                 UnsupportedStatement(
                     f"the strategy {declaration.strategy} does not run {statement.kind}; it runs {kinds}",
-                    statement=named(statement),
+                    statement=statement.label,
                     strategy=declaration.strategy,
                 ).info()
             )
@@ -95,12 +95,6 @@ def context_of(request: DdlRequest) -> str:
 def schemas_of(keyspace: Keyspace) -> frozenset[str]:
     """Qualifiers that a statement may carry: the keyspace's name and its schemas."""
     return frozenset({keyspace.name, *(shard.schema for shard in keyspace.shards)})
-
-
-def named(statement: Statement) -> str:
-    """How an error names a statement."""
-    text = " ".join(statement.original.split())
-    return f"{statement.number}: {text if len(text) <= 80 else text[:77] + '...'}"
 
 
 def default_strategy(setting: str, keyspace: Keyspace) -> str:
