@@ -5,7 +5,7 @@ from __future__ import annotations
 import pymysql
 import pytest
 
-from alterd_contracts.errors import AlterdError, LostSession
+from alterd_contracts.errors import AlterdError, LostSession, StatementFailed
 from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.errors import MySQLError, ReadOnlyServer, alterd_error
 
@@ -17,8 +17,8 @@ def test_a_refused_statement_keeps_its_number_over_the_wire() -> None:
     assert isinstance(error, MySQLError)
     assert error.message == "MySQL error 1060 (42S21): Duplicate column name 'x'"
     again = AlterdError.of(error.info())
-    assert isinstance(again, MySQLError)
-    assert (again.errno, again.sqlstate, again.code) == (1060, "42S21", "statement_failed")
+    assert isinstance(again, StatementFailed)
+    assert (again.where["errno"], again.where["sqlstate"], again.code) == ("1060", "42S21", "statement_failed")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ async def _checked(name: str, check: Check, change: Migration, trial: Trial) -> 
 
 
 def _located(error: AlterdError, statement: Statement) -> ErrorInfo:
-    where = {"statement": str(statement.number), "table": statement.table, **error.where}
+    where = {"statement": statement.label, "table": statement.table, **error.where}
     return msgspec.structs.replace(error.info(), where=where)
 
 
