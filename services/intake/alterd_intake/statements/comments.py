@@ -15,13 +15,21 @@ import msgspec
 NEVER: Final = 99999
 """Versions from here on belong to no MySQL: comments that no server runs, and those of MariaDB's dumps."""
 
-_QUOTED = r"""'(?:[^'\\]++|\\.|'')*+'|"(?:[^"\\]++|\\.|"")*+"|`(?:[^`]++|``)*+`"""
-_LINE = r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*+|\#[^\n]*+"
+# Unrolled loops instead of possessive quantifiers, which early releases of Python 3.11 match wrongly. A quote that is
+# followed by another one never ends a string: so none is found by backtracking where the last one never ends.
+_QUOTED = "|".join(
+    (
+        r"""'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'(?!')""",
+        r""""[^"\\]*(?:(?:\\.|"")[^"\\]*)*"(?!")""",
+        r"""`[^`]*(?:``[^`]*)*`(?!`)""",
+    )
+)
+_LINE = r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*"
 _OUTSIDE = rf"""
-    (?P<keep>{_QUOTED}|/\*\+(?:[^*]++|\*(?!/))*+\*/)
+    (?P<keep>{_QUOTED}|/\*\+.*?\*/)
   | (?P<line>{_LINE})
   | (?P<open>/\*!(?P<version>[0-9]{{6}}|[0-9]{{5}})?)
-  | (?P<block>/\*(?:[^*]++|\*(?!/))*+\*/)
+  | (?P<block>/\*.*?\*/)
   | (?P<broken>['"`]|/\*)
 """
 _outside: Final = re.compile(_OUTSIDE, re.VERBOSE | re.DOTALL)
