@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from alterd_contracts.errors import ErrorInfo
-from alterd_contracts.requests import Command
+from alterd_contracts.requests import Accepted, Command, SubmittedMigration
 from alterd_contracts.statement import Statement
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -40,6 +40,28 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.su
     targets: tuple[Target, ...]
     requested_at: Time
     caller: str = ""
+
+    def accepted(self, *, decided: bool = True, wait: bool = False, warnings: tuple[str, ...] = ()) -> Accepted:
+        """What its caller is told."""
+        return Accepted(
+            request_id=self.request_id,
+            keyspace=self.keyspace,
+            strategy=self.strategy,
+            migration_context=self.migration_context,
+            migrations=tuple(
+                SubmittedMigration(
+                    migration_uuid=item.migration_uuid,
+                    mysql_table=item.statement.table,
+                    ddl_action=item.statement.ddl_action,
+                    migration_statement=item.statement.sql,
+                )
+                for item in self.submitted
+            ),
+            shards=tuple(target.shard for target in self.targets),
+            decided=decided,
+            wait=wait,
+            warnings=warnings,
+        )
 
 
 class RefusedRequest(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.refused.v1", tag_field="type"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alterd_contracts.errors import by_code
 from alterd_contracts.states import diagram
 from alterd_runtime.failpoints import FAILPOINTS
 
@@ -29,6 +30,13 @@ def test_a_fail_point_is_placed_in_the_code(name: str) -> None:
         for _ in range(path.read_text().count(f'failpoint("{name}")'))
     ]
     assert places, "listed, and nowhere to be hit"
+
+
+def test_every_error_is_documented_as_it_is() -> None:
+    text = (ROOT / "docs/reference/errors.md").read_text()
+    own = {code: kind for code, kind in by_code().items() if kind.__module__ == "alterd_contracts.errors"}
+    for code, kind in own.items():
+        assert f"| `{code}` | {kind.exit_code} | {'yes' if kind.retryable else 'no'} |" in text, code
 
 
 def test_every_test_that_the_invariants_name_exists() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,7 +14,7 @@ from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import AlterdError, ErrorInfo
 from alterd_contracts.inputs import RefusedRequest, Submission, Submitted, Target
 from alterd_contracts.migration import Migration
-from alterd_contracts.requests import Accepted, DdlRequest, Outcome, Refusal, SubmittedMigration
+from alterd_contracts.requests import Accepted, DdlRequest, Outcome, Refusal
 from alterd_contracts.statement import masked
 from alterd_intake import resolve
 from alterd_intake.checking import Script, check_script
@@ -110,7 +111,8 @@ class Intake:
         )
         setting = parse_ddl_strategy(resolve.default_strategy(request.ddl_strategy, keyspace))
         declaration = resolve.find_strategy(setting.strategy, self._world.declarations())
-        script = read_script(request.sql, schemas=resolve.schemas_of(keyspace))
+        # a long script takes the tokenizer a second: others need not wait for it
+        script = await asyncio.to_thread(read_script, request.sql, schemas=resolve.schemas_of(keyspace))
         errors = [*script.refusals, *resolve.check_kinds(script.statements, declaration)]
         check_options(setting, declaration)
         if errors:
@@ -197,23 +199,4 @@ class Intake:
 
 
 def _accepted(prepared: Prepared, *, decided: bool) -> Accepted:
-    submission = prepared.submission
-    return Accepted(
-        request_id=submission.request_id,
-        keyspace=submission.keyspace,
-        strategy=submission.strategy,
-        migration_context=submission.migration_context,
-        migrations=tuple(
-            SubmittedMigration(
-                migration_uuid=item.migration_uuid,
-                mysql_table=item.statement.table,
-                ddl_action=item.statement.ddl_action,
-                migration_statement=item.statement.sql,
-            )
-            for item in submission.submitted
-        ),
-        shards=tuple(target.shard for target in submission.targets),
-        decided=decided,
-        wait=prepared.declaration.waits,
-        warnings=prepared.warnings,
-    )
+    return prepared.submission.accepted(decided=decided, wait=prepared.declaration.waits, warnings=prepared.warnings)

@@ -6,7 +6,7 @@ from alterd_contracts.errors import ErrorInfo, UuidTaken
 from alterd_contracts.events import Fact, RequestRefused
 from alterd_contracts.inputs import RefusedRequest, Submission, Submitted, Target
 from alterd_contracts.migration import Migration
-from alterd_contracts.requests import Accepted, Refusal, SubmittedMigration
+from alterd_contracts.requests import Refusal
 from alterd_contracts.states import Status
 from alterd_scheduler.controls import retried
 from alterd_scheduler.decisions import Decision, Known
@@ -44,7 +44,7 @@ def decide_submission(submission: Submission, known: Known, moment: Moment, next
             elif row.request_id != submission.request_id and row.input_seq < moment.input_seq:
                 again = retried(row, moment, submission.caller)
                 records += [again] if again else []
-    return Decision(records=tuple(records), outcome=accepted(submission), next_id=next_id)
+    return Decision(records=tuple(records), outcome=submission.accepted(), next_id=next_id)
 
 
 def refuse(request: RefusedRequest, moment: Moment) -> Decision:
@@ -59,25 +59,6 @@ def refuse(request: RefusedRequest, moment: Moment) -> Decision:
         sql=request.sql,
     )
     return Decision(refused=event, outcome=Refusal(errors=request.errors))
-
-
-def accepted(submission: Submission) -> Accepted:
-    return Accepted(
-        request_id=submission.request_id,
-        keyspace=submission.keyspace,
-        strategy=submission.strategy,
-        migration_context=submission.migration_context,
-        migrations=tuple(
-            SubmittedMigration(
-                migration_uuid=item.migration_uuid,
-                mysql_table=item.statement.table,
-                ddl_action=item.statement.ddl_action,
-                migration_statement=item.statement.sql,
-            )
-            for item in submission.submitted
-        ),
-        shards=tuple(target.shard for target in submission.targets),
-    )
 
 
 def _taken(submission: Submission, item: Submitted, known: Known) -> ErrorInfo | None:
