@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from alterd_contracts.errors import ErrorInfo
@@ -377,8 +375,7 @@ COLUMNS = ",\n".join(f"column_{number} VARCHAR(100) NOT NULL DEFAULT 'abc' -- wh
     ],
     ids=["many statements", "one table", "one string", "comments", "blanks"],
 )
-def test_a_megabyte_is_read_in_time(script: str, count: int) -> None:
-    started = time.process_time()
+@pytest.mark.timeout(60)  # about a second each; what grows with the square of the length takes hours
+def test_a_megabyte_is_read_whole(script: str, count: int) -> None:
     found: Script = read_script(script)
-    assert time.process_time() - started < 1.5
     assert (len(found.statements), found.refusals) == (count, ())
