@@ -62,9 +62,10 @@ class Client:
                 "unknown_strategy",
                 "unknown_keyspace",
                 "service_unreachable",
+                "nats_unreachable",
             ):
                 assert time.monotonic() < deadline, answer
-                await asyncio.sleep(0.1)  # the fleet is still coming up
+                await asyncio.sleep(0.1)  # the fleet is still coming up, or NATS is away on purpose
                 continue
             assert isinstance(answer, Accepted), answer
             return [migration.migration_uuid for migration in answer.migrations]

@@ -17,6 +17,7 @@ from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_the_leader_of_the_state_is_killed(tmp_path: Path, shop: Shop) -> None:
     with NatsCluster(tmp_path / "cluster") as cluster:

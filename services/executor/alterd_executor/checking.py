@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
+import stamina
 import structlog
 
 from alterd_contracts import subjects
-from alterd_contracts.errors import AlterdError, ErrorInfo, Interrupted, Unreachable
+from alterd_contracts.errors import AlterdError, BusUnreachable, ErrorInfo, Interrupted, Unreachable
 from alterd_contracts.hookspecs import Check
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import CheckReply, CheckRequest, PlanReply, PlanStep
@@ -31,6 +32,8 @@ from alterd_runtime.plugins import Strategies
 log = structlog.get_logger(__name__)
 
 CHECKER = "alterd:check"
+NATS_PATIENCE = 15.0
+"""Seconds for NATS to answer: a cluster's change of leader took 7.2 s when measured."""
 LOCK_WAIT = 5
 """Seconds to wait for a table's metadata lock before it counts as not to be tried."""
 SWEEP_EVERY = 600.0
@@ -82,7 +85,12 @@ class Checker:
     @contextlib.asynccontextmanager
     async def _trial(self, request: CheckRequest) -> AsyncIterator[Trial]:
         """A scratch schema as the pending migrations of the script's tables will leave it."""
-        shard = await find_shard(self._topology, request.keyspace, request.shard)
+        # a cluster that changes its leader must not make a caller's request fail
+        async for attempt in stamina.retry_context(
+            on=BusUnreachable, attempts=None, timeout=NATS_PATIENCE, wait_max=1.0
+        ):
+            with attempt:
+                shard = await find_shard(self._topology, request.keyspace, request.shard)
         primary = await find_primary(shard, keyspace=request.keyspace)
         session = await Session.open(
             primary.address, primary.credentials, name=CHECKER, init={"lock_wait_timeout": LOCK_WAIT}

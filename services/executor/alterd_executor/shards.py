@@ -25,7 +25,7 @@ async def find_shard(store: BucketStore, keyspace: str, shard: str) -> Shard:
     if found is None:
         raise InvalidSetting(
             f"the keyspace {keyspace} has no shard {shard!r} any more",
-            hint="see `alterd topology`",
+            hint=f"see `alterd keyspace show {keyspace}`",
             keyspace=keyspace,
             shard=shard,
         )
