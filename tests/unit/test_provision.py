@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alterd_runtime.provision.folders import cache_folder, state_folder
-from alterd_runtime.provision.mysql_binary import mysqld_on_path, usable
+from alterd_runtime.provision.mysql_binary import on_path, usable
 from alterd_runtime.provision.sandbox import Sandbox
 
 
@@ -32,7 +32,7 @@ def test_a_server_that_is_not_usable_is_named(tmp_path: Path, monkeypatch: pytes
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     said: list[str] = []
-    assert mysqld_on_path(said.append) is None
+    assert on_path(said.append) is None
     assert "MariaDB" in said[0]
 
 

@@ -85,9 +85,6 @@ def on_path(progress: Callable[[str], None] = lambda _: None) -> MySQLBinary | N
     return _inspect(Path(found), Origin.PATH, progress) if found else None
 
 
-mysqld_on_path = on_path
-
-
 def cached(progress: Callable[[str], None] = lambda _: None) -> MySQLBinary | None:
     """The mysqld that was unpacked earlier."""
     program = cache_folder() / CACHED / "mysqld"
@@ -151,7 +148,7 @@ def _inspect(program: Path, origin: Origin, progress: Callable[[str], None]) -> 
     except (OSError, subprocess.TimeoutExpired) as error:
         said, works = str(error), False
     version = parse_version(said)
-    if not works or version is None or version < OLDEST:
+    if not works or version is None or not usable(said):
         progress(f"{program} is not used: {said}")
         return None
     return MySQLBinary(path=program, version=version, build=said, origin=origin)
