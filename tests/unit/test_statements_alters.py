@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alterd_contracts.errors import SyntaxRefused
-from alterd_intake.statements import ClauseKind as K
-from alterd_intake.statements import split_alter
+from alterd_runtime.sql import ClauseKind as K
+from alterd_runtime.sql import split_alter
 
 CLAUSES: list[tuple[str, K, str, str]] = [
     # text, kind, name, new name

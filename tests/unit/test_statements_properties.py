@@ -8,9 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from alterd_contracts.errors import InvalidName, SyntaxRefused
-from alterd_intake.statements import read_script, split_alter
+from alterd_intake.statements import read_script
 from alterd_intake.statements.comments import strip_comments
-from alterd_intake.statements.words import is_quoted, tokenize
+from alterd_runtime.sql import split_alter
+from alterd_runtime.sql.words import is_quoted, tokenize
 
 STATEMENTS: list[tuple[list[str], str, str]] = [
     # words, kind, table; names in angle brackets may be quoted

@@ -6,11 +6,11 @@ from typing import Final
 
 from alterd_contracts.errors import SyntaxRefused, UnsupportedStatement
 from alterd_contracts.statement import Statement, StatementKind
-from alterd_intake.statements.alters import read_clauses
-from alterd_intake.statements.clauses import ClauseKind
 from alterd_intake.statements.reading import Reading
 from alterd_intake.statements.sources import sources
-from alterd_intake.statements.words import Words
+from alterd_runtime.sql.alters import read_clauses
+from alterd_runtime.sql.clauses import ClauseKind
+from alterd_runtime.sql.words import Words
 
 _FILES: Final = "it moves files of one server, which no other shard or replica has"
 _REFUSED: Final[dict[ClauseKind, tuple[str, str]]] = {

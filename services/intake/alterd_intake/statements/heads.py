@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alterd_intake.statements.words import Words
+from alterd_runtime.sql.words import Words
 
 PROGRAMS: Final = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
 

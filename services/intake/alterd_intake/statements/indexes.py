@@ -5,7 +5,7 @@ from __future__ import annotations
 from alterd_contracts.errors import SyntaxRefused
 from alterd_contracts.statement import Statement, StatementKind
 from alterd_intake.statements.reading import Reading
-from alterd_intake.statements.words import Words
+from alterd_runtime.sql.words import Words
 
 KINDS = frozenset({"UNIQUE", "FULLTEXT", "SPATIAL"})
 

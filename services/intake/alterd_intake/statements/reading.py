@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alterd_contracts.errors import InvalidName
 from alterd_contracts.statement import Statement, StatementKind
-from alterd_intake.statements.words import Name, Words, needs_quotes
+from alterd_runtime.sql.words import Name, Words, needs_quotes
 
 
 class Reading:

@@ -9,7 +9,7 @@ from sqlglot import Token
 
 from alterd_contracts.errors import UnsupportedStatement
 from alterd_intake.statements.heads import program
-from alterd_intake.statements.words import Words, shown
+from alterd_runtime.sql.words import Words, shown
 
 EXCERPT: Final = 80
 """Characters of a statement that a message shows."""

@@ -17,7 +17,7 @@ from alterd_intake.statements.definitions import alter_table, create_table, drop
 from alterd_intake.statements.heads import view_word
 from alterd_intake.statements.reading import Reading
 from alterd_intake.statements.refusals import ends_reading, excerpt, unsupported
-from alterd_intake.statements.words import Words, is_quoted, tokenize
+from alterd_runtime.sql.words import Words, is_quoted, tokenize
 
 MOST_REFUSALS: Final = 100
 """After as many the rest is not read: the answer has to fit into a message."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from alterd_contracts.errors import InvalidInput
-from alterd_intake.statements.words import Name, Words
+from alterd_runtime.sql.words import Name, Words
 
 _ENDS: Final = frozenset(
     {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT", "WINDOW", "FOR", "INTO", "SELECT"}

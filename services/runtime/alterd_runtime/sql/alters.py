@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from alterd_contracts.errors import SyntaxRefused
-from alterd_intake.statements.clauses import Clause, ClauseKind, classify
-from alterd_intake.statements.words import Name, Words
+from alterd_runtime.sql.clauses import Clause, ClauseKind, classify
+from alterd_runtime.sql.words import Name, Words
 
 
 class Alter(msgspec.Struct, frozen=True, kw_only=True):

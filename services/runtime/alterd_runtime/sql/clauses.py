@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from alterd_intake.statements.words import Words
+from alterd_runtime.sql.words import Words
 
 
 class ClauseKind(StrEnum):

@@ -1,0 +1,3 @@
+"""The door: what this plugin registers."""
+
+from __future__ import annotations
