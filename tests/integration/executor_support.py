@@ -24,7 +24,7 @@ from alterd_contracts.work import ExecutorInfo, Work
 from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
 from alterd_direct.statement import StatementRunner
-from alterd_executor.protocol import Access, AskMayComplete, Ending, LogText, Start
+from alterd_executor.protocol import Access, AskMayComplete, Ending, LogText, Start, VerdictNow
 from alterd_executor.runner import drive
 from alterd_executor.service import serve
 from alterd_executor.task import RunTask, write_record
@@ -36,6 +36,7 @@ from alterd_runtime.mysql.session import Session
 from alterd_runtime.mysql.sidecar import ensure
 from alterd_runtime.service import Context
 from alterd_runtime.settings import ExecutorSettings, HttpSettings, Settings
+from alterd_vitess.vitess import Vitess
 from tests.support import eventually
 from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
@@ -43,7 +44,12 @@ from tests.support.shop import Shop
 AnyReport = TypeVar("AnyReport", bound=Report)
 _inputs: Reader[Report] = Reader(AttemptReport | Collected)
 
-STRATEGIES: dict[str, Strategy] = {"mysql": Mysql(), "direct": Direct(), "statement": StatementRunner()}
+STRATEGIES: dict[str, Strategy] = {
+    "mysql": Mysql(),
+    "direct": Direct(),
+    "statement": StatementRunner(),
+    "vitess": Vitess(),
+}
 
 
 def new_uuid() -> str:
@@ -141,6 +147,7 @@ class Attempt:
             ),
             send,
         )
+        task.throttle.hear(VerdictNow(go=True, reason="", valid_seconds=3600.0))
         return cls(record, STRATEGIES[name], task, sent)
 
     async def run(self) -> Ending:

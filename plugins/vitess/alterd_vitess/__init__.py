@@ -1,1 +1,1 @@
-"""``vitess`` (alias ``online``): the native engine. MySQL copies and applies, the binlog says which keys were touched."""
+"""``vitess`` (alias ``online``): the native engine. MySQL copies and applies, the binlog tells the touched keys."""

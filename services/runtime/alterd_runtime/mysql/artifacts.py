@@ -12,6 +12,7 @@ from alterd_contracts.names import Artifact, ArtifactKind
 from alterd_runtime.mysql.errors import DUPLICATE_ENTRY, MySQLError
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.quoting import qualified
+from alterd_runtime.mysql.scratch import Queries
 from alterd_runtime.mysql.session import Session
 from alterd_runtime.mysql.sidecar import ARTIFACTS, Owner
 
@@ -74,7 +75,7 @@ async def declare(session: Session, fence: Fence, table_schema: str, kind: Artif
                 return artifact
 
 
-async def listed(session: Session, owner: Owner) -> list[ListedArtifact]:
+async def listed(session: Queries, owner: Owner) -> list[ListedArtifact]:
     """All artifacts of a shard migration, oldest first, also those collected."""
     rows = await session.query(
         f"{_SELECT} WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s ORDER BY `created_at`, `name`",

@@ -16,12 +16,16 @@ MIGRATIONS = qualified(SIDECAR_SCHEMA, "migrations")
 ARTIFACTS = qualified(SIDECAR_SCHEMA, "artifacts")
 STATEMENTS = qualified(SIDECAR_SCHEMA, "statements")
 HEARTBEAT = qualified(SIDECAR_SCHEMA, "heartbeat")
+STREAMS = qualified(SIDECAR_SCHEMA, "streams")
+COPY_STATE = qualified(SIDECAR_SCHEMA, "copy_state")
+CHECKPOINTS = qualified(SIDECAR_SCHEMA, "checkpoints")
 
 _WORD = "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 _UUID = "CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 _NAME = "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
 _WHO = "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL"
 _WHOSE = f"`keyspace` {_WORD}, `shard` {_WORD}, `migration_uuid` {_UUID}"
+_TRY = f"{_WHOSE}, `first_attempt` INT UNSIGNED NOT NULL"
 
 TABLES: dict[str, str] = {
     # who may write for a migration: one row, raised by each claim
@@ -47,6 +51,23 @@ TABLES: dict[str, str] = {
         `existed` TINYINT(1) NOT NULL, `definition_before` LONGTEXT NULL, `definition_after` LONGTEXT NULL,
         `held_name` {_NAME} NULL, `created_at` DATETIME(6) NOT NULL,
         PRIMARY KEY (`keyspace`, `shard`, `migration_uuid`, `attempt`)""",
+    # what a try of an online change works on: one row, written before the copy begins
+    "streams": f"""
+        {_TRY}, `table_schema` {_NAME} NOT NULL, `table_name` {_NAME} NOT NULL, `shadow` {_NAME} NOT NULL,
+        `definition` LONGTEXT NOT NULL, `shadow_definition` LONGTEXT NOT NULL, `plan_end` BLOB NOT NULL,
+        `carries_counter` TINYINT(1) NOT NULL,
+        `table_rows` BIGINT UNSIGNED NOT NULL, `created_at` DATETIME(6) NOT NULL,
+        PRIMARY KEY (`keyspace`, `shard`, `migration_uuid`, `first_attempt`)""",
+    # the chunks of the copy, each written in the transaction that copied it
+    "copy_state": f"""
+        `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, {_TRY}, `low` BLOB NOT NULL, `high` BLOB NOT NULL,
+        `rows_copied` BIGINT UNSIGNED NOT NULL, PRIMARY KEY (`id`),
+        KEY `try` (`keyspace`, `shard`, `migration_uuid`, `first_attempt`)""",
+    # up to where the change stream need not be read again; always a new row, the last one counts
+    "checkpoints": f"""
+        `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, {_TRY}, `attempt` INT UNSIGNED NOT NULL,
+        `gtid_set` LONGTEXT NOT NULL, `created_at` DATETIME(6) NOT NULL, PRIMARY KEY (`id`),
+        KEY `try` (`keyspace`, `shard`, `migration_uuid`, `first_attempt`)""",
     # written and read by one throttler, so that lag never compares two clocks
     "heartbeat": f"""
         `keyspace` {_WORD}, `shard` {_WORD}, `writer` {_WHO}, `written_ns` BIGINT NOT NULL,

@@ -1,0 +1,140 @@
+"""The apply: touched keys are deleted from the shadow and inserted anew from the source, in one fenced transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from alterd_contracts.errors import StatementFailed
+from alterd_contracts.strategy import Session
+from alterd_runtime.failpoints import failpoint
+from alterd_vitess.duplicates import Duplicates
+from alterd_vitess.proof import Proof
+from alterd_vitess.ranges import Range
+from alterd_vitess.run import Run
+from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, open_rows
+
+APP = "vplayer"
+"""What the throttler knows the apply as; Vitess's name."""
+BATCH = 1000
+"""Keys of one transaction; from 500 to 2000 made no difference when measured."""
+ALONE = 200
+"""Keys up to which one session does it."""
+SLOWED = 1.0
+"""Seconds between two rounds while the throttler says wait: the apply is slowed, never stopped."""
+PATIENCE = 50
+"""Times that keys are tried again after a deadlock, a lock wait or a duplicate."""
+PAUSE = 0.01
+
+
+class Applying:
+    """Applies what `run.touched` gives; a key is in one batch at a time."""
+
+    def __init__(self, run: Run, proof: Proof) -> None:
+        self._run, self._proof = run, proof
+        self._sessions: list[Session] = []
+        self._round = asyncio.Lock()
+        self._duplicates = Duplicates(run)
+        self.applied = 0
+
+    async def open(self) -> None:
+        for _ in range(self._run.settings.apply_sessions):
+            self._sessions.append(await open_rows(self._run.task, self._run.zone))
+
+    async def close(self) -> None:
+        for session in self._sessions:
+            await session.close()
+        await self._duplicates.close()
+
+    async def forever(self) -> None:
+        """Raises `StatementFailed`, `DuplicateRows`."""
+        run = self._run
+        while True:
+            if not run.touched.waiting:
+                await run.bell.heard()
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.task.throttle.wait(APP), SLOWED)
+            await self._proof.prove()
+            async with self._round:
+                keys = run.touched.take(self._proof.visible, BATCH * len(self._sessions))
+                if keys:
+                    await self._apply(sorted(keys))
+            run.bell.ring()
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No batch is under way within the block."""
+        async with self._round:
+            yield
+
+    async def clear_the_way(self, chunk: Range) -> None:
+        """Rows of the shadow that block the chunk's are applied anew. Raises `DuplicateRows`."""
+        blocking = await self._duplicates_of(chunk=chunk)
+        if blocking:
+            async with self._round:
+                await self._together(sorted(blocking))
+
+    async def together(self, keys: Sequence[bytes]) -> None:
+        """Applies keys, and what is in their way, in one transaction. Raises `DuplicateRows`."""
+        async with self._round:
+            await self._together(keys)
+
+    async def _apply(self, keys: Sequence[bytes]) -> None:
+        """One round: the keys over all sessions, then the barrier."""
+        run = self._run
+        count = 1 if len(keys) <= ALONE else len(self._sessions)
+        size = -(-len(keys) // count)
+        parts = [keys[start : start + size] for start in range(0, len(keys), size)]
+        results = await asyncio.gather(
+            *(self._transaction(session, part) for session, part in zip(self._sessions, parts, strict=False)),
+            return_exceptions=True,
+        )
+        again: list[bytes] = []
+        for part, result in zip(parts, results, strict=True):
+            if isinstance(result, StatementFailed) and errno(result) in {DUPLICATE_ENTRY, *AGAIN}:
+                again += part
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                run.touched.applied(part)
+                self.applied += len(part)
+        if again:
+            await self._together(again)
+            run.touched.applied(again)
+            self.applied += len(again)
+
+    async def _together(self, keys: Sequence[bytes]) -> None:
+        """Within a round of its own."""
+        run = self._run
+        wanted = set(keys)
+        pause = PAUSE
+        for tries in range(PATIENCE + 1):
+            try:
+                await self._transaction(self._sessions[0], sorted(wanted))
+            except StatementFailed as error:
+                if errno(error) not in {DUPLICATE_ENTRY, *AGAIN} or tries == PATIENCE:
+                    raise
+                if errno(error) == DUPLICATE_ENTRY:
+                    blocking = await self._duplicates_of(wanted)
+                    while any(run.copy.flying(key) for key in blocking):
+                        await run.bell.heard()
+                    wanted |= blocking
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    async def _duplicates_of(self, keys: set[bytes] | None = None, chunk: Range | None = None) -> set[bytes]:
+        return await self._duplicates.in_the_way(keys or (), chunk)
+
+    async def _transaction(self, session: Session, keys: Sequence[bytes]) -> None:
+        statements = self._run.statements
+        async with self._run.task.fenced(session):
+            for start in range(0, len(keys), BATCH):
+                await session.execute(statements.delete(keys[start : start + BATCH]))
+            for start in range(0, len(keys), BATCH):
+                await session.execute(statements.insert(keys[start : start + BATCH]))
+            failpoint("vitess.batch_applied")
+        failpoint("vitess.batch_committed")

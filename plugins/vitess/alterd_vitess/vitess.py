@@ -1,0 +1,160 @@
+"""The strategy ``vitess``, alias ``online``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alterd_contracts import __version__
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.errors import AlterdError, StatementFailed
+from alterd_contracts.migration import Migration
+from alterd_contracts.names import ArtifactKind
+from alterd_contracts.requests import PlanStep
+from alterd_contracts.statement import StatementKind
+from alterd_contracts.strategy import (
+    AlreadyCompleted,
+    Facts,
+    Recovery,
+    Resume,
+    Session,
+    ShardView,
+    StartOver,
+    Strategy,
+    Task,
+)
+from alterd_runtime.mysql.artifacts import listed
+from alterd_runtime.settings import load
+from alterd_runtime.sql import split_alter
+from alterd_vitess.engine import alter
+from alterd_vitess.mapping import Mapping, map_tables
+from alterd_vitess.memory import forget, read_copied, read_plan
+from alterd_vitess.preflight import constraint_obstacles, server_obstacles, shape_obstacles, table_obstacles
+from alterd_vitess.sessions import show_create, time_zone_of
+from alterd_vitess.shadow import make_shadow
+from alterd_vitess.tables import read_table
+
+TRIED = "_alterd_tried"
+"""The shadow on an empty copy."""
+PHASES = (
+    Phase(name="prepare"),
+    Phase(name="copy", exclusive=True),
+    Phase(name="catch-up"),
+    Phase(name="cut-over"),
+)
+
+
+class Vitess(Strategy):
+    """ALTER TABLE online; CREATE and DROP by the common runner."""
+
+    def declare(self) -> Declaration:
+        running = (Phase(name="running"),)
+        return Declaration(
+            strategy="vitess",
+            version=__version__,
+            aliases=("online",),
+            kinds=(
+                KindDeclaration(kind=StatementKind.CREATE_TABLE, phases=running, concurrent=True, runner="statement"),
+                KindDeclaration(kind=StatementKind.DROP_TABLE, phases=running, concurrent=True, runner="statement"),
+                KindDeclaration(
+                    kind=StatementKind.ALTER_TABLE, phases=PHASES, concurrent=True, postpone_completion=True
+                ),
+            ),
+            resumable=True,
+            throttleable=True,
+        )
+
+    async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
+        found = [
+            *await server_obstacles(shard.scratch),
+            *await table_obstacles(shard.scratch, shard.schema, change.mysql_table),
+        ]
+        try:
+            await _tried(change, shard)
+        except StatementFailed:
+            return found  # MySQL's own word on it follows
+        except AlterdError as error:
+            return [*found, error]
+        return found
+
+    async def plan(self, change: Migration, shard: ShardView) -> Sequence[PlanStep]:
+        mapping = await _tried(change, shard)
+        digits = change.migration_uuid.replace("_", "")
+        shadow, old = f"_alterd_shd_{digits}_<time>_", f"_alterd_old_{digits}_<time>_"
+        columns = ", ".join(each.name for each in mapping.filled)
+        steps = (
+            ("shadow", f"CREATE TABLE {shadow} LIKE {change.mysql_table}; {change.migration_statement}"),
+            ("copy", f"INSERT INTO {shadow} ({columns}) SELECT … by ranges of {mapping.key.name}"),
+            ("swap", f"RENAME TABLE {change.mysql_table} TO {old}, {shadow} TO {change.mysql_table}"),
+        )
+        return [PlanStep(statement=1, action=action, sql=sql) for action, sql in steps]
+
+    async def run(self, task: Task) -> Facts:
+        return await alter(task, load().vitess)
+
+    async def recover(self, task: Task, last_attempt: int) -> Recovery:  # noqa: ARG002 - the facts tell alone
+        session = await task.primary()
+        try:
+            old = await _swapped_to(task, session)
+            copied = await read_copied(session, task.migration)
+            if old:
+                # only the swap makes a table of that name
+                return AlreadyCompleted(
+                    facts=Facts(
+                        message=f"found cut over; the old table is {old}",
+                        rows_copied=copied.rows,
+                        table_rows=copied.rows,
+                    )
+                )
+            plan = await read_plan(session, task.migration)
+            there = plan is not None and await read_table(session, task.migration.mysql_schema, plan.shadow)
+            return Resume() if there else StartOver()
+        finally:
+            await session.close()
+
+    async def cleanup(self, task: Task) -> None:
+        session = await task.primary()
+        try:
+            async with task.fenced(session):
+                await forget(session, task.migration)
+            unused = [
+                each.name
+                for each in await listed(session, task.migration)
+                if each.collected_at is None
+                and await read_table(session, task.migration.mysql_schema, each.name) is None
+            ]
+        finally:
+            await session.close()
+        for name in unused:
+            await task.forget_artifact(name)
+
+
+async def _swapped_to(task: Task, session: Session) -> str:
+    """The old table's name once the swap of this try has happened; empty before."""
+    for artifact in await listed(session, task.migration):
+        made_by_this_try = artifact.kind is ArtifactKind.OLD and artifact.attempt >= task.migration.first_attempt
+        if made_by_this_try and await read_table(session, task.migration.mysql_schema, artifact.name) is not None:
+            return artifact.name
+    return ""
+
+
+async def _tried(change: Migration, shard: ShardView) -> Mapping:
+    """The change on an empty copy. Raises `CannotRunOnline`; `StatementFailed` where MySQL refuses it."""
+    session, table = shard.scratch, change.mysql_table
+    scratch = str(await session.value("SELECT DATABASE()"))
+    definition = (await show_create(session, table)).definition
+    try:
+        await make_shadow(session, definition, change.migration_statement, TRIED, "")
+        clauses = split_alter(change.migration_statement).clauses
+        source, shadow = await read_table(session, scratch, table), await read_table(session, scratch, TRIED)
+        if source is None or shadow is None:
+            raise StatementFailed(f"{table} is no table")
+        for obstacle in shape_obstacles(source, shadow, clauses):
+            raise obstacle
+        for name in (table, TRIED):
+            for obstacle in await constraint_obstacles(session, scratch, name, table):
+                raise obstacle
+        mapping = map_tables(source, shadow, clauses)
+        time_zone_of(source, shadow, mapping, "SYSTEM")
+        return mapping
+    finally:
+        await session.execute(f"DROP TABLE IF EXISTS {TRIED}")

@@ -1,0 +1,112 @@
+"""How far behind the run is, its checkpoints, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+from alterd_contracts.strategy import Session
+from alterd_runtime.failpoints import failpoint
+from alterd_vitess.gtid import GtidSet
+from alterd_vitess.memory import write_checkpoint
+from alterd_vitess.run import Run
+from alterd_vitess.sessions import open_rows
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks at what the primary has executed."""
+TELL_EVERY = 0.5
+"""Seconds between two words about the progress."""
+
+
+class Lag:
+    """Seconds between a transaction's execution and its place in the shadow, by this process's monotonic clock."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._samples: deque[tuple[float, GtidSet]] = deque()
+
+    async def forever(self) -> None:
+        run = self._run
+        session = await open_rows(run.task, run.zone)
+        try:
+            while True:
+                await self.look(session)
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            await session.close()
+
+    async def look(self, session: Session) -> None:
+        """One sample, and what it says."""
+        run = self._run
+        before = time.monotonic()
+        executed = GtidSet.parse(str(await session.value("SELECT @@global.gtid_executed")))
+        self._samples.append((before, executed))
+        applied = run.positions.applied(run.touched.unapplied_since())
+        while self._samples and applied.contains(self._samples[0][1]):
+            self._samples.popleft()
+        run.lag = time.monotonic() - self._samples[0][0] if self._samples else 0.0
+        run.bell.ring()
+
+
+class Checkpoints:
+    """Up to where the change stream need not be read again by the next attempt."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._written = ""
+
+    async def forever(self) -> None:
+        run = self._run
+        session = await open_rows(run.task, run.zone)
+        try:
+            while True:
+                await asyncio.sleep(run.settings.checkpoint_interval)
+                await self.write(session)
+        finally:
+            await session.close()
+
+    async def write(self, session: Session) -> None:
+        run = self._run
+        applied = str(run.positions.applied(run.touched.unapplied_since()))
+        if applied != self._written:
+            async with run.task.fenced(session):
+                await write_checkpoint(session, run.record, applied)
+            self._written = applied
+            failpoint("vitess.checkpoint_written")
+
+
+class Telling:
+    """Progress, for whoever looks."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._began, self._rows = time.monotonic(), run.rows_copied
+
+    async def forever(self) -> None:
+        while True:
+            self.tell()
+            await asyncio.sleep(TELL_EVERY)
+
+    def tell(self) -> None:
+        """What is known now."""
+        run = self._run
+        finished = run.copy.finished
+        rows = max(run.plan.table_rows, run.rows_copied) if not finished else run.rows_copied
+        share = run.rows_copied / rows if rows else 1.0
+        run.task.progress(
+            rows_copied=run.rows_copied,
+            table_rows=rows,
+            percent=100.0 if finished else min(99.0, 100.0 * share),
+            eta_seconds=0 if finished else self._eta(rows - run.rows_copied),
+            lag_seconds=run.lag,
+            stage=run.stage,
+            cutover_attempts=run.cutover_attempts,
+            keys_waiting=len(run.touched),
+            message=run.message,
+        )
+
+    def _eta(self, left: int) -> int:
+        """Seconds at the rate of this attempt so far; -1 before anything is known."""
+        done, took = self._run.rows_copied - self._rows, time.monotonic() - self._began
+        return round(left * took / done) if done > 0 else -1
