@@ -152,6 +152,14 @@ class Task(Protocol):
         """A transaction that begins by reading the fence, and raises `Fenced` if a later attempt owns it."""
         ...
 
+    async def check_fence(self, session: Session) -> None:
+        """Raises `Fenced` unless this attempt owns the migration; begins no transaction, so it may run under a lock."""
+        ...
+
+    def login(self) -> Login:
+        """How a program of the strategy's own reaches the primary: as this task's sessions do, under their name."""
+        ...
+
     async def phase(self, name: str) -> None:
         """A declared phase begins."""
         ...
@@ -174,8 +182,17 @@ class Task(Protocol):
         lag_seconds: float = 0.0,
         stage: str = "",
         cutover_attempts: int = 0,
+        keys_waiting: int = 0,
+        message: str = "",
     ) -> None:
-        """How far the run is; also a sign of life."""
+        """How far the run is; also a sign of life. Each call says all of it, several a second are well.
+
+        `rows_copied` and `table_rows` (an estimate) give `percent` unless it is told. Users never see rows fall within
+        a try, so a call that leaves them out changes nothing about them. `lag_seconds`: how far the change stream is
+        behind; `keys_waiting`: keys that are still to be applied. `cutover_attempts`: of the whole try, a later
+        attempt goes on from `migration.cutover_attempts`. `message`: what the run waits for, in words for users (who
+        blocks the cut-over).
+        """
         ...
 
     def alive(self) -> None:
@@ -210,6 +227,20 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Account(user={self.user!r}, password=***)"
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach a server. A session of that name is ended with the attempt."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    name: str
+    """The `program_name` of the session."""
+
+    def __repr__(self) -> str:
+        return f"Login({self.host}:{self.port}, user={self.user!r}, password=***, name={self.name!r})"
 
 
 class ShardView(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import uuid as uuids
 from collections.abc import AsyncIterator
@@ -100,6 +101,8 @@ class Attempt:
 
     def __init__(self, record: Migration, strategy: Strategy, task: RunTask, sent: list[msgspec.Struct]) -> None:
         self.record, self.strategy, self.task, self.sent = record, strategy, task, sent
+        self.permitted = math.inf
+        """How many questions whether it may complete are still answered with yes."""
 
     @classmethod
     async def claim(
@@ -131,8 +134,9 @@ class Attempt:
 
         def send(message: msgspec.Struct) -> None:
             sent.append(message)
-            if isinstance(message, AskMayComplete) and not postponed:
-                asyncio.get_running_loop().call_soon(task.answered, message.number, True)
+            if isinstance(message, AskMayComplete):
+                asyncio.get_running_loop().call_soon(task.answered, message.number, attempt.permitted > 0)
+                attempt.permitted -= 1
 
         task = RunTask(
             Start(
@@ -148,10 +152,19 @@ class Attempt:
             send,
         )
         task.throttle.hear(VerdictNow(go=True, reason="", valid_seconds=3600.0))
-        return cls(record, STRATEGIES[name], task, sent)
+        attempt = cls(record, STRATEGIES[name], task, sent)
+        if postponed:
+            attempt.permitted = 0
+            await task.hear(Wanted(may_complete=False))
+        return attempt
 
     async def run(self) -> Ending:
         return await drive(self.strategy, self.task)
+
+    async def permit(self, times: float = math.inf) -> None:
+        """From now on it may complete; `times`: so many questions are answered with yes."""
+        self.permitted = times
+        await self.task.hear(Wanted())
 
     async def cancel(self) -> None:
         await self.task.hear(Wanted(cancel_requested=True))

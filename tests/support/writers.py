@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pymysql
@@ -71,6 +73,7 @@ class Writers:
     done: int = 0
     failures: list[BaseException] = field(default_factory=list)
     longest: float = 0.0
+    shares: dict[int, dict[int, Row]] = field(default_factory=dict)
 
     def create(self, rows: int) -> None:
         """The table with its first rows."""
@@ -87,19 +90,38 @@ class Writers:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Writes until the block ends. Raises what a writer met."""
-        stopping = threading.Event()
+        """Writes until the block ends, in a process of its own. Raises what a writer met."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        place = (self.shop.servers, self.shop.user, self.shop.password, self.shop.schema)
+        process = context.Process(target=_process, args=(theirs, place, self._told()), daemon=True)
+        process.start()
+        try:
+            assert ours.recv() == "writing"
+            yield
+        finally:
+            ours.send("stop")
+            if ours.poll(30):
+                result = ours.recv()
+                if isinstance(result, str):
+                    raise AssertionError(result)
+                self.rows, self.done, self.longest = result
+            process.join(10)
+            process.kill()
+
+    def _told(self) -> dict[str, Any]:
+        names = ("table", "count", "seed", "pause", "rows")
+        return {"shape": self.shape.name, **{name: getattr(self, name) for name in names}}
+
+    def write_until(self, stopping: threading.Event) -> None:
+        """In the writers' own process."""
         threads = [threading.Thread(target=self._write, args=(number, stopping)) for number in range(self.count)]
         for thread in threads:
             thread.start()
-        try:
-            yield
-        finally:
-            stopping.set()
-            for thread in threads:
-                thread.join()
-        if self.failures:
-            raise self.failures[0]
+        stopping.wait()
+        for thread in threads:
+            thread.join()
+        self.rows = {n: row for mine in self.shares.values() for n, row in mine.items()}
 
     def check(self, more: str = "") -> None:
         """The table holds exactly what the writers were told. `more`: a condition that each row must meet."""
@@ -136,9 +158,7 @@ class Writers:
                         stopping.wait(self.pause)
         except BaseException as error:  # noqa: BLE001 - the test's own thread raises it
             self.failures.append(error)
-        for n in [n for n in self.rows if n % self.count == number]:
-            del self.rows[n]
-        self.rows.update(mine)
+        self.shares[number] = mine
 
     def _transaction(
         self, connection: Any, chance: random.Random, mine: dict[int, Row], number: int, space: int
@@ -220,3 +240,20 @@ class Writers:
         return " AND ".join(
             f"{name} = {value}" for name, value in zip(self.shape.names, self.shape.literals(n), strict=True)
         )
+
+
+def _process(pipe: Connection, place: tuple[tuple[str, ...], str, str, str], told: dict[str, Any]) -> None:
+    writers = Writers(Shop(*place), **{**told, "shape": SHAPES[told["shape"]]})
+    stopping = threading.Event()
+
+    def heed() -> None:
+        pipe.recv()
+        stopping.set()
+
+    threading.Thread(target=heed, daemon=True).start()
+    pipe.send("writing")
+    writers.write_until(stopping)
+    if writers.failures:
+        pipe.send(f"a writer met {writers.failures[0]!r}")
+    else:
+        pipe.send((writers.rows, writers.done, writers.longest))

@@ -10,6 +10,7 @@ from alterd_contracts.errors import StatementFailed
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
 from alterd_vitess.duplicates import Duplicates
+from alterd_vitess.memory import write_chunk
 from alterd_vitess.proof import Proof
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
@@ -69,12 +70,13 @@ class Applying:
         async with self._round:
             yield
 
-    async def clear_the_way(self, chunk: Range) -> None:
-        """Rows of the shadow that block the chunk's are applied anew. Raises `DuplicateRows`."""
-        blocking = await self._duplicates_of(chunk=chunk)
-        if blocking:
-            async with self._round:
-                await self._together(sorted(blocking))
+    async def copy_through(self, chunk: Range) -> int:
+        """Copies a chunk whose rows older rows of the shadow are in the way of; those are applied with it.
+
+        Returns its rows. Raises `StatementFailed`, `DuplicateRows`.
+        """
+        async with self._round:
+            return await self._together((), chunk)
 
     async def together(self, keys: Sequence[bytes]) -> None:
         """Applies keys, and what is in their way, in one transaction. Raises `DuplicateRows`."""
@@ -105,36 +107,40 @@ class Applying:
             run.touched.applied(again)
             self.applied += len(again)
 
-    async def _together(self, keys: Sequence[bytes]) -> None:
-        """Within a round of its own."""
+    async def _together(self, keys: Sequence[bytes], chunk: Range | None = None) -> int:
+        """Within a round of its own. What is in the way is added until nothing is: all come from one snapshot."""
         run = self._run
         wanted = set(keys)
-        pause = PAUSE
-        for tries in range(PATIENCE + 1):
+        tries, pause = 0, PAUSE
+        while True:
             try:
-                await self._transaction(self._sessions[0], sorted(wanted))
+                return await self._transaction(self._sessions[0], sorted(wanted), chunk)
             except StatementFailed as error:
-                if errno(error) not in {DUPLICATE_ENTRY, *AGAIN} or tries == PATIENCE:
+                tries += 1
+                if errno(error) not in {DUPLICATE_ENTRY, *AGAIN} or tries > PATIENCE:
                     raise
                 if errno(error) == DUPLICATE_ENTRY:
-                    blocking = await self._duplicates_of(wanted)
-                    while any(run.copy.flying(key) for key in blocking):
+                    blocking = await self._duplicates.in_the_way(wanted, chunk)
+                    while any(run.copy.flying(key) not in (None, chunk) for key in blocking):
                         await run.bell.heard()
-                    wanted |= blocking
-            else:
-                return
+                    if blocking - wanted:
+                        wanted |= blocking
+                        tries = 0  # it comes to an end: there are only so many rows
+                        continue
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
 
-    async def _duplicates_of(self, keys: set[bytes] | None = None, chunk: Range | None = None) -> set[bytes]:
-        return await self._duplicates.in_the_way(keys or (), chunk)
-
-    async def _transaction(self, session: Session, keys: Sequence[bytes]) -> None:
-        statements = self._run.statements
-        async with self._run.task.fenced(session):
-            for start in range(0, len(keys), BATCH):
-                await session.execute(statements.delete(keys[start : start + BATCH]))
-            for start in range(0, len(keys), BATCH):
-                await session.execute(statements.insert(keys[start : start + BATCH]))
+    async def _transaction(self, session: Session, keys: Sequence[bytes], chunk: Range | None = None) -> int:
+        """One statement deletes, one inserts; the rows of the chunk, if there is one."""
+        run = self._run
+        rows = 0
+        async with run.task.fenced(session):
+            if keys:
+                await session.execute(run.statements.delete(keys))
+            await session.execute(run.statements.insert(keys, chunk))
+            if chunk is not None:
+                rows = int(await session.value(run.statements.count(chunk)))
+                await write_chunk(session, run.record, chunk, rows)
             failpoint("vitess.batch_applied")
         failpoint("vitess.batch_committed")
+        return rows

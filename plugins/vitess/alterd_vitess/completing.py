@@ -33,6 +33,7 @@ class Completing:
     def __init__(self, run: Run, cut_over: CutOver, looker: Session, copied_at: str) -> None:
         self._run, self._cut_over = run, cut_over
         self._looker, self._copied_at = looker, copied_at
+        self._told = False
 
     async def to_the_swap(self) -> Swapped:
         """Raises what `CutOver.attempt` raises, but for `NotNow`."""
@@ -77,10 +78,12 @@ class Completing:
         found = await blockers(self._looker, run.schema, run.table, self._copied_at)
         if found:
             words = f"the cut-over waits: {'; '.join(each.words for each in found[:3])}"
-            if run.stage != "blocked":
+            if run.stage == "blocked" and not self._told:  # what is over at the second look is not worth a line
                 run.task.log.warning(words)
+                self._told = True
             self._say("blocked", words)
         elif run.stage == "blocked":
+            self._told = False
             self._say("ready to complete", "")
         return bool(found)
 

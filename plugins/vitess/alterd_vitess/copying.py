@@ -18,7 +18,7 @@ from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, one_row, open_
 APP = "vcopier"
 """What the throttler knows the copy as; Vitess's name."""
 PATIENCE = 100
-"""Times a chunk is tried again after a deadlock, a lock wait or a duplicate."""
+"""Times a chunk is tried again after a deadlock or a lock wait."""
 PAUSE = 0.01
 """Seconds before that, growing to a second."""
 
@@ -70,9 +70,7 @@ class Copying:
                 rows = await self._once(session, chunk)
                 break
             except StatementFailed as error:
-                if errno(error) == DUPLICATE_ENTRY and tries < PATIENCE:
-                    await self._applying.clear_the_way(chunk)
-                elif errno(error) not in AGAIN or tries == PATIENCE:
+                if errno(error) not in AGAIN or tries == PATIENCE:
                     raise self._located(error, chunk) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
@@ -85,10 +83,15 @@ class Copying:
 
     async def _once(self, session: Session, chunk: Range) -> int:
         run = self._run
-        async with run.task.fenced(session):
-            rows = await session.execute(run.statements.copy(chunk))
-            await write_chunk(session, run.record, chunk, rows)
-            failpoint("vitess.chunk_copied")
+        try:
+            async with run.task.fenced(session):
+                rows = await session.execute(run.statements.insert((), chunk))
+                await write_chunk(session, run.record, chunk, rows)
+                failpoint("vitess.chunk_copied")
+        except StatementFailed as error:
+            if errno(error) != DUPLICATE_ENTRY:
+                raise
+            rows = await self._applying.copy_through(chunk)
         failpoint("vitess.chunk_committed")
         return rows
 

@@ -117,6 +117,7 @@ class CutOver:
                 may_complete.cancel()
                 await asyncio.gather(may_complete, return_exceptions=True)
             await self._rename(session)
+            run.swapped = True
             failpoint("vitess.renamed")
         failpoint("vitess.unlocked")
         return Swapped(locking=locked - began, holding=time.monotonic() - locked, keys=len(keys)), []

@@ -7,14 +7,12 @@ older than the source: they are to be applied as well.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-
-import msgspec
 
 from alterd_contracts.strategy import Session
 from alterd_runtime.mysql.quoting import identifier
 from alterd_vitess.errors import DuplicateRows
-from alterd_vitess.keys import Key
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import open_rows
@@ -33,22 +31,18 @@ class Duplicates:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._session: Session | None = None
-        mapping = run.mapping
-        self._key = Key(
-            name=mapping.key.name,
-            columns=tuple(
-                msgspec.structs.replace(column, name=theirs)
-                for column, theirs in zip(mapping.key.columns, mapping.target_key, strict=True)
-            ),
-        )
-        """The source's key under the shadow's names."""
+        self._turn = asyncio.Lock()
+        self._key = run.mapping.target
 
     async def in_the_way(self, keys: Iterable[bytes] = (), chunk: Range | None = None) -> set[bytes]:
         """Keys of shadow rows that block the source's present rows of `keys` and `chunk`, directly or in a chain.
 
         Raises `DuplicateRows` where two rows of the source have the same value in one snapshot.
         """
-        wanted = set(keys)
+        async with self._turn:  # one temporary table for all who ask
+            return await self._in_the_way(set(keys), chunk)
+
+    async def _in_the_way(self, wanted: set[bytes], chunk: Range | None) -> set[bytes]:
         found: set[bytes] = set()
         while True:
             session = await self._read(wanted | found, chunk)
@@ -72,13 +66,8 @@ class Duplicates:
         run = self._run
         session = await self._opened()
         await session.execute(f"DELETE FROM {identifier(ROWS)}")
-        key = run.mapping.key
-        parts = [key.where_in(sorted(keys))] if keys else []
-        if chunk is not None:
-            parts.append(f"({key.where_between(chunk.low, chunk.high)})")
-        await session.execute(
-            f"INSERT INTO {identifier(ROWS)} ({run.mapping.names}) {run.statements.select(' OR '.join(parts))}"
-        )
+        select = run.statements.select(sorted(keys), chunk)
+        await session.execute(f"INSERT INTO {identifier(ROWS)} ({run.mapping.names}) {select}")
         return session
 
     async def _opened(self) -> Session:

@@ -9,7 +9,7 @@ from alterd_vitess.gtid import GtidSet
 from alterd_vitess.proof import Proof
 from alterd_vitess.run import Run
 from alterd_vitess.shadow import marker
-from alterd_vitess.stream.errors import StreamLost
+from alterd_vitess.stream.errors import StreamLost, UnsafeChange
 from alterd_vitess.stream.frames import Watch
 from alterd_vitess.stream.stream import ChangeStream
 
@@ -28,12 +28,17 @@ class Following:
         self._run, self._proof = run, proof
 
     async def forever(self) -> None:
-        """Raises what ends the change stream for good: `UnsafeChange`, `StreamLost` again and again."""
+        """Until the swap. Raises what ends the change stream for good: `UnsafeChange`, `StreamLost` again and again."""
         fruitless = 0
         while True:
             before = self._run.positions.sequence
             try:
                 await self._follow()
+                return
+            except UnsafeChange:
+                if self._run.swapped:  # the new table's rows are not ours to follow
+                    return
+                raise
             except StreamLost as error:
                 fruitless = fruitless + 1 if self._run.positions.sequence == before else 1
                 if fruitless > RESTARTS:
@@ -51,6 +56,8 @@ class Following:
         stream = await ChangeStream.open(await self._watch())
         try:
             async for frame in stream:
+                if run.swapped:
+                    return
                 sequence = run.positions.receive(frame.gtids)
                 if frame.keys:
                     run.touched.touch(frame.keys, sequence)

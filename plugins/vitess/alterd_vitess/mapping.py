@@ -41,6 +41,15 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     """The shadow's AUTO_INCREMENT column; empty for none."""
 
     @property
+    def target(self) -> Key:
+        """The source's key under the shadow's names."""
+        columns = (
+            msgspec.structs.replace(column, name=theirs)
+            for column, theirs in zip(self.key.columns, self.target_key, strict=True)
+        )
+        return Key(name=self.key.name, columns=tuple(columns))
+
+    @property
     def names(self) -> str:
         """The shadow's columns, for INSERT."""
         return ", ".join(identifier(each.name) for each in self.filled)

@@ -41,6 +41,8 @@ class Run:
         self.message = ""
         self.cutover_attempts = task.migration.cutover_attempts
         """Of the whole try."""
+        self.swapped = False
+        """From here on the table of that name is the new one."""
         self.bell = Bell()
 
     @property

@@ -31,25 +31,27 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
             f" ORDER BY {key.order_by()} LIMIT 1 OFFSET {rows - 1}"
         )
 
-    def copy(self, chunk: Range) -> str:
-        """Rows of the range into the shadow."""
-        return self._fill(self.mapping.key.where_between(chunk.low, chunk.high))
-
     def delete(self, keys: Sequence[bytes]) -> str:
         """The shadow's rows of these keys."""
         where = self.mapping.key.where_in(keys, self.mapping.target_key)
         return f"DELETE FROM {identifier(self.shadow)} WHERE {where}"
 
-    def insert(self, keys: Sequence[bytes]) -> str:
-        """The source's rows of these keys into the shadow."""
-        return self._fill(self.mapping.key.where_in(keys))
+    def insert(self, keys: Sequence[bytes], chunk: Range | None = None) -> str:
+        """The source's rows of these keys, and of the range, into the shadow: as one snapshot has them."""
+        return f"INSERT INTO {identifier(self.shadow)} ({self.mapping.names}) {self.select(keys, chunk)}"
 
-    def select(self, where: str) -> str:
-        """What `where` finds in the source, as rows of the shadow."""
-        return f"SELECT {self.mapping.expressions} FROM {self._source} WHERE {where}"
+    def select(self, keys: Sequence[bytes], chunk: Range | None) -> str:
+        """The source's rows of these keys and of the range, as rows of the shadow."""
+        key = self.mapping.key
+        parts = [key.where_in(keys)] if keys else []
+        if chunk is not None:
+            parts.append(f"({key.where_between(chunk.low, chunk.high)})")
+        return f"SELECT {self.mapping.expressions} FROM {self._source} WHERE {' OR '.join(parts)}"
 
-    def _fill(self, where: str) -> str:
-        return f"INSERT INTO {identifier(self.shadow)} ({self.mapping.names}) {self.select(where)}"
+    def count(self, chunk: Range) -> str:
+        """How many rows of the range the shadow has."""
+        key = self.mapping.target
+        return f"SELECT COUNT(*) FROM {identifier(self.shadow)} WHERE {key.where_between(chunk.low, chunk.high)}"
 
     @property
     def _source(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +17,7 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.names import ArtifactKind
 from alterd_contracts.statement import Statement
 from alterd_contracts.states import Status
-from alterd_contracts.strategy import Account, Wanted
+from alterd_contracts.strategy import Account, Login, Wanted
 from alterd_contracts.strategy import Session as StrategySession
 from alterd_executor import accounts
 from alterd_executor.programs import run_program
@@ -209,9 +210,24 @@ class RunTask:
         async with self._fence.transaction(session):
             yield
 
+    async def check_fence(self, session: StrategySession) -> None:
+        assert isinstance(session, Session), "only sessions of this task can be fenced"
+        await self._fence.check(session)
+
+    def login(self) -> Login:
+        primary = self._start.access.primary
+        return Login(
+            host=primary.host,
+            port=primary.port,
+            user=self._credentials.user,
+            password=self._credentials.password,
+            name=self._fence.session_name,
+        )
+
     # How it comes along ----------------------------------------------------------------------------------------
 
     async def phase(self, name: str) -> None:
+        self._flush()  # what was said before belongs to the phase before
         self._send(PhaseNow(phase=name))
 
     async def ready(self, ready: bool = True) -> None:
@@ -229,18 +245,23 @@ class RunTask:
         lag_seconds: float = 0.0,
         stage: str = "",
         cutover_attempts: int = 0,
+        keys_waiting: int = 0,
+        message: str = "",
     ) -> None:
+        rows_copied, table_rows = int(rows_copied), int(table_rows)  # servers hand out decimals too
         if percent is None:
-            percent = min(100.0, 100.0 * rows_copied / table_rows) if table_rows > 0 else 0.0
+            percent = 100.0 * rows_copied / table_rows if table_rows > 0 else 0.0
         late = self._progress is None
         self._progress = ProgressNow(
             rows_copied=rows_copied,
             table_rows=table_rows,
-            percent=percent,
-            eta_seconds=eta_seconds,
-            lag_seconds=lag_seconds,
+            percent=max(0.0, min(100.0, _finite(percent))),
+            eta_seconds=int(_finite(eta_seconds, -1)),
+            lag_seconds=_finite(lag_seconds),
             stage=stage,
-            cutover_attempts=cutover_attempts,
+            cutover_attempts=int(cutover_attempts),
+            keys_waiting=int(keys_waiting),
+            message=message,
         )
         if late:
             wait = max(0.0, self._last_sign + SIGN_EVERY - time.monotonic())
@@ -309,6 +330,7 @@ class RunTask:
 
         Raises `Fenced`; `LostSession` and others leave things to the collector and the next attempt.
         """
+        self._flush()
         while self._sessions:
             await self._close(self._sessions[-1])
         sweeping = self._made_account or self._record.attempt > self._record.first_attempt
@@ -347,6 +369,10 @@ class RunTask:
             self._sessions.remove(session)
         with suppress(LostSession):
             await session.close()
+
+
+def _finite(value: float, instead: float = 0.0) -> float:
+    return float(value) if math.isfinite(value) else instead
 
 
 def retention(record: Migration, default: float) -> float:
