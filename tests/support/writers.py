@@ -68,7 +68,7 @@ class Writers:
     table: str = "item"
     count: int = 4
     seed: int = 0
-    pause: float = 0.0
+    pause: float = 0.005
     rows: dict[int, Row] = field(default_factory=dict)
     done: int = 0
     failures: list[BaseException] = field(default_factory=list)

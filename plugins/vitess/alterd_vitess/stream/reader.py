@@ -73,7 +73,9 @@ def follow(watch: Watch, output: Output) -> NoReturn:
         raise lost(str(address), error.message) from error
     except MySQLError as error:
         raise StreamRefused(
-            f"{address} refused what the change stream needs: {error.message}", server=address
+            f"{address} refused what the change stream needs: {error.message}",
+            hint="the account needs REPLICATION SLAVE ON *.* and SELECT ON performance_schema.*",
+            server=address,
         ) from error
     dump.read(transactions)
     output.send(Opened())

@@ -59,6 +59,11 @@ class ChangeStream:
             raise
         return stream
 
+    @property
+    def pid(self) -> int:
+        """Of the reader."""
+        return self._process.pid
+
     def __aiter__(self) -> Self:
         return self
 
