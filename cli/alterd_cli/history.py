@@ -8,16 +8,20 @@ from typing import Any
 
 import msgspec
 
+from alterd_cli.display import rows
 from alterd_cli.link import open_bus, until_caught_up
 from alterd_cli.options import Output
 from alterd_cli.output import echo, echo_json, echo_json_line, moment, note
 from alterd_cli.records import find_migration
 from alterd_contracts import names, subjects
 from alterd_contracts.envelope import Reader
-from alterd_contracts.events import Event, MigrationEvent
+from alterd_contracts.events import Event, Fact, MigrationEvent
 from alterd_contracts.work import LogLine
 from alterd_runtime.bus import Bus
 from alterd_runtime.bus.tail import Message
+
+PROGRESS = frozenset({Fact.PHASE, Fact.READY_TO_COMPLETE, Fact.THROTTLED, Fact.UNTHROTTLED, Fact.CUTOVER_ATTEMPTED})
+"""Facts that are shown with the rows copied until then."""
 
 _event: Reader[Event] = Reader(Event)
 _line: Reader[LogLine] = Reader(LogLine)
@@ -48,9 +52,10 @@ def event_line(event: Event) -> str:
     if isinstance(event, MigrationEvent):
         message = event.message or (event.error.message if event.error else "")
         attempt = f" #{event.attempt}" if event.attempt else ""
+        reached = rows(event) if event.fact in PROGRESS else ""
         parts = (
             f"{event.fact:<17} {event.keyspace}/{event.shard} {event.migration_uuid} "
-            f"{event.ddl_action} {event.mysql_table}{attempt} {message}"
+            f"{event.ddl_action} {event.mysql_table}{attempt} {message}{f' ({reached})' if reached else ''}"
         )
     else:
         reasons = "; ".join(f"[{error.code}] {error.message}" for error in event.errors)

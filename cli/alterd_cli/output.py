@@ -66,6 +66,21 @@ def seconds(value: float) -> str:
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
+def count(value: int) -> str:
+    """``123,456``"""
+    return f"{value:,}"
+
+
+def compact(value: int) -> str:
+    """Three digits at most: ``950``, ``1.2k``, ``123k``, ``4.5M``."""
+    if value < 1000:
+        return str(value)
+    size, units = value / 1000, "kMGT"
+    while round(size) >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.1f}{units[0]}" if round(size, 1) < 10 else f"{size:.0f}{units[0]}"
+
+
 def echo_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> None:
     """A table: whole lines where a program reads; on a terminal coloured and folded.
 

@@ -58,7 +58,7 @@ class _Board:
         self._view = view
         self._latest = Latest()
         self._keys: set[Key] = set()
-        self._progress: dict[Key, Progress | None] = {}
+        self._progress: dict[Key, Progress] = {}
         self._caught_up = False
 
     def take_record(self, entry: Entry) -> None:
@@ -75,7 +75,10 @@ class _Board:
     def take_progress(self, entry: Entry) -> None:
         keyspace, shard, uuid = entry.key.split(".")
         key = (keyspace, shard, uuid)
-        self._progress[key] = read_progress(entry)
+        progress = read_progress(entry)
+        if progress is None:
+            return  # what was known last still says where the run stood
+        self._progress[key] = progress
         if self._caught_up:
             self._show(key)
 

@@ -21,6 +21,10 @@ class Fact(StrEnum):
     STARTED = "started"
     PHASE = "phase"
     READY_TO_COMPLETE = "ready_to_complete"
+    """Whether only the completion is left: the event's `ready_to_complete` says yes or no."""
+    THROTTLED = "throttled"
+    UNTHROTTLED = "unthrottled"
+    CUTOVER_ATTEMPTED = "cutover_attempted"
     ARTIFACT = "artifact"
     CANCEL_REQUESTED = "cancel_requested"
     RELEASED = "released"
@@ -55,6 +59,13 @@ class MigrationEvent(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.even
     message: str = ""
     error: ErrorInfo | None = None
     caller: str = ""
+    stage: str = ""
+    """The phase that the run is in."""
+    ready_to_complete: bool = False
+    cutover_attempts: int = 0
+    rows_copied: int = 0
+    """As far as the record knows; `Progress` knows more while it runs."""
+    table_rows: int = 0
 
     @property
     def subject(self) -> str:

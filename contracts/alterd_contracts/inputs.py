@@ -10,6 +10,7 @@ import msgspec
 from alterd_contracts.errors import ErrorInfo
 from alterd_contracts.requests import Accepted, Command, SubmittedMigration
 from alterd_contracts.statement import Statement
+from alterd_contracts.work import Reached
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -102,12 +103,36 @@ class Started(Report, frozen=True, kw_only=True, tag="alterd.report.started.v1",
     """The executor took the attempt and asks to be granted it."""
 
 
-class PhaseEntered(Report, frozen=True, kw_only=True, tag="alterd.report.phase.v1", tag_field="type"):
+class ProgressReport(Report, frozen=True, kw_only=True):
+    """A turn of the run, and how far it had come."""
+
+    reached: Reached = Reached()
+
+
+class PhaseEntered(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.phase.v1", tag_field="type"):
     phase: str
 
 
-class ReadyToComplete(Report, frozen=True, kw_only=True, tag="alterd.report.ready.v1", tag_field="type"):
+class ReadyToComplete(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.ready.v1", tag_field="type"):
     ready: bool
+
+
+class Throttled(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.throttled.v1", tag_field="type"):
+    """The run waits for the throttler, or no longer does; short waits are not told."""
+
+    throttled: bool
+    component: str = ""
+    """What waits."""
+    reason: str = ""
+
+
+class CutoverAttempted(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.cutover.v1", tag_field="type"):
+    """The run tried to cut over."""
+
+    attempts: int
+    """Of this try so far."""
+    message: str = ""
+    """What was in the way."""
 
 
 class ArtifactDeclared(Report, frozen=True, kw_only=True, tag="alterd.report.artifact.v1", tag_field="type"):
@@ -124,15 +149,15 @@ class Completed(Report, frozen=True, kw_only=True, tag="alterd.report.completed.
     """Further columns of the record that the strategy fills."""
 
 
-class Failed(Report, frozen=True, kw_only=True, tag="alterd.report.failed.v1", tag_field="type"):
+class Failed(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.failed.v1", tag_field="type"):
     error: ErrorInfo
 
 
-class CancelledReport(Report, frozen=True, kw_only=True, tag="alterd.report.cancelled.v1", tag_field="type"):
+class CancelledReport(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.cancelled.v1", tag_field="type"):
     """The run obeyed the cancel; the table is as it was."""
 
 
-class ReleasedReport(Report, frozen=True, kw_only=True, tag="alterd.report.released.v1", tag_field="type"):
+class ReleasedReport(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.released.v1", tag_field="type"):
     """The attempt is given back; another one decides by facts how to go on."""
 
     reason: str
@@ -157,6 +182,8 @@ AttemptReport = (
     Started
     | PhaseEntered
     | ReadyToComplete
+    | Throttled
+    | CutoverAttempted
     | ArtifactDeclared
     | Completed
     | Failed

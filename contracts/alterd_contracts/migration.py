@@ -14,12 +14,13 @@ from alterd_contracts import subjects
 from alterd_contracts.events import MigrationEvent
 from alterd_contracts.statement import StatementKind
 from alterd_contracts.states import Status
+from alterd_contracts.work import Reached
 
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
-    """One shard migration. Fields up to `in_order_completion_pending_count` are the columns a user sees."""
+    """One shard migration. Fields up to `keys_waiting` are the columns a user sees."""
 
     id: int
     """Order of submission over the whole system; the rows of one migration share it."""
@@ -57,7 +58,8 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """-1 unknown, 0 now."""
     rows_copied: int = 0
     table_rows: int = 0
-    vreplication_lag_seconds: int = 0
+    vreplication_lag_seconds: int | float = 0
+    """Seconds for which the run's change stream is behind. Records keep whole ones, a running one is shown finer."""
     added_unique_keys: int = 0
     removed_unique_keys: int = 0
     removed_unique_key_names: str = ""
@@ -90,8 +92,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     force_cutover: bool = False
     cutover_threshold_seconds: int = 0
     in_order_completion_pending_count: int = 0
+    keys_waiting: int = 0
+    """Not Vitess's: keys of rows that were written meanwhile, and wait to be applied. Of a running one only."""
 
-    # What alterd keeps beside Vitess's columns.
+    # What alterd keeps beside the columns.
     request_id: str = ""
     statement_kind: StatementKind = StatementKind.ALTER_TABLE
     if_exists: bool = False
@@ -125,6 +129,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
         return subjects.done_key(self.keyspace, self.shard, self.migration_uuid)
 
     @property
+    def reached(self) -> Reached:
+        return Reached(rows_copied=self.rows_copied, table_rows=self.table_rows, progress=self.progress)
+
+    @property
     def ever_dispatched(self) -> bool:
         """Some attempt of the current try may have touched the shard."""
         return self.attempt >= self.first_attempt
@@ -133,9 +141,7 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
 
-COLUMNS: tuple[str, ...] = Migration.__struct_fields__[
-    : Migration.__struct_fields__.index("in_order_completion_pending_count") + 1
-]
+COLUMNS: tuple[str, ...] = Migration.__struct_fields__[: Migration.__struct_fields__.index("keys_waiting") + 1]
 """The columns a user sees, in order."""
 
 

@@ -12,6 +12,30 @@ from alterd_contracts.declaration import Declaration
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one try of a migration has come."""
+
+    rows_copied: int = 0
+    table_rows: int = 0
+    """Estimated; 0 unknown."""
+    progress: float = 0.0
+    """Percent, 0 to 100."""
+
+    def then(self, told: Reached) -> Reached:
+        """What users see once `told` is known too.
+
+        Rows never fall within a try: a run that begins the table anew, or says nothing of rows, is still behind.
+        """
+        behind = told.rows_copied < self.rows_copied
+        rows = max(told.rows_copied, self.rows_copied)
+        whole = told.table_rows or self.table_rows
+        return Reached(
+            rows_copied=rows,
+            table_rows=max(whole, rows) if whole else 0,
+            progress=max(told.progress, self.progress) if behind else told.progress,
+        )
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.work.attempt.v1", tag_field="type"):
     """Attempt n of one shard migration. The record says the rest, and is read fresh."""
 
@@ -61,6 +85,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.progress.v
     reason_throttled: str = ""
     cutover_attempts: int = 0
     message: str = ""
+    keys_waiting: int = 0
+
+    @property
+    def reached(self) -> Reached:
+        return Reached(rows_copied=self.rows_copied, table_rows=self.table_rows, progress=self.progress)
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.log.v1", tag_field="type"):

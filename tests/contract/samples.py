@@ -38,6 +38,7 @@ REPORT: dict[str, Any] = {
     "executor": "host-1",
     "incarnation": "0123456789abcdef",
 }
+REACHED = work.Reached(rows_copied=100, table_rows=800, progress=12.5)
 DECLARATION = Declaration(
     strategy="mysql",
     version="0.1.0",
@@ -75,6 +76,11 @@ EVENT = MigrationEvent(
     message=ERROR.message,
     error=ERROR,
     caller="ann",
+    stage="copy",
+    ready_to_complete=True,
+    cutover_attempts=3,
+    rows_copied=100,
+    table_rows=800,
 )
 
 MESSAGES: tuple[msgspec.Struct, ...] = (
@@ -144,8 +150,12 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         command=requests.Command.CANCEL, keyspace="commerce", migration_uuid=UUID, shards=("-80",), caller="ann"
     ),
     inputs.Started(**REPORT),
-    inputs.PhaseEntered(**REPORT, phase="copy"),
+    inputs.PhaseEntered(**REPORT, phase="copy", reached=REACHED),
     inputs.ReadyToComplete(**REPORT, ready=True),
+    inputs.Throttled(
+        **REPORT, throttled=True, component="copy", reason="lag 7.30 > 5 on 127.0.0.1:3307", reached=REACHED
+    ),
+    inputs.CutoverAttempted(**REPORT, attempts=3, message="waits for connection 17 of app@10.0.0.7", reached=REACHED),
     inputs.ArtifactDeclared(**REPORT, name="_alterd_hld_9e8a9249397611ed94420a43f95f28a3_20261121040506_"),
     inputs.Completed(**REPORT, message="done", rows_copied=7, table_rows=8, columns={"removed_unique_keys": 1}),
     inputs.Failed(**REPORT, error=ERROR),
@@ -179,6 +189,9 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         rows_copied=100,
         table_rows=800,
         eta_seconds=42,
+        keys_waiting=12,
+        cutover_attempts=3,
+        message="waits for connection 17 of app@10.0.0.7",
     ),
     work.LogLine(time=TIME, level="info", text="copying", attempt=2, executor="host-1"),
     work.DeadLetter(stream="ALTERD_INPUT", subject="alterd.input.c.report", sequence=9, reason="bad", payload="{"),

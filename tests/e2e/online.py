@@ -21,8 +21,8 @@ from tests.support.shop import Shop
 
 ROWS, SEED, RATE = 6_000, 11, 300
 SMALL = {
-    "ALTERD_VITESS__CHUNK_ROWS": "20",
-    "ALTERD_VITESS__MAX_CHUNK_ROWS": "40",
+    "ALTERD_VITESS__CHUNK_ROWS": "5",
+    "ALTERD_VITESS__MAX_CHUNK_ROWS": "8",
     "ALTERD_VITESS__CHECKPOINT_INTERVAL": "0.2",
 }
 """Chunks so small that a copy takes seconds."""
@@ -31,8 +31,9 @@ SMALL = {
 class Change:
     """One migration under way, and its load."""
 
-    def __init__(self, client: Client, place: Place, load: Load, uuid: str) -> None:
-        self.client, self.place, self.load, self.uuid = client, place, load, uuid
+    def __init__(self, client: Client, shop: Shop, load: Load, uuid: str) -> None:
+        self.client, self.load, self.uuid = client, load, uuid
+        self._shop = shop
         self.seen: list[int] = []
         """Rows copied, as users saw them one after the other."""
 
@@ -53,13 +54,13 @@ class Change:
 
     async def until_copied(self, rows: int, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
-        while not self.seen or self.seen[-1] < rows:
-            assert time.monotonic() < deadline, self.seen[-3:]
+        while (copied := self.committed()) < rows:
+            assert time.monotonic() < deadline, copied
             await asyncio.sleep(0.05)
 
-    def committed(self, shop: Shop) -> int:
+    def committed(self) -> int:
         """Rows of committed chunks."""
-        [(rows,)] = shop.run(
+        [(rows,)] = self._shop.run(
             "SELECT COALESCE(SUM(rows_copied), 0) FROM _alterd.copy_state WHERE migration_uuid = '" + self.uuid + "'"
         )
         return int(rows)
@@ -78,7 +79,7 @@ async def changing(
     await asyncio.to_thread(make_table, place, rows=rows, seed=SEED)
     async with Load(place, rows=rows, seed=SEED, rate=rate) as load:
         [uuid] = await client.submit(ALTER.format(table=place.table), strategy="vitess")
-        change = Change(client, place, load, uuid)
+        change = Change(client, shop, load, uuid)
         watching = asyncio.create_task(change.watch())
         try:
             yield change

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from alterd_cli.records import Selection, read_records
+from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Command
 from alterd_contracts.states import Status
@@ -75,9 +76,9 @@ async def test_rows_never_fall_within_a_try(fleet: Fleet, client: Client, tmp_pa
     rows = [row.rows_copied for row in eyes.seen]
     assert rows == sorted(rows)
     facts = {event.fact: event for event in await client.story(uuid)}
-    assert (facts["phase"].message, facts["phase"].stage) == ("copy", "copy")
-    assert facts["lost"].rows_copied == 300
-    assert (facts["cutover_attempted"].message, facts["cutover_attempted"].rows_copied) == (
+    assert (facts[Fact.PHASE].message, facts[Fact.PHASE].stage) == ("copy", "copy")
+    assert facts[Fact.LOST].rows_copied == 300
+    assert (facts[Fact.CUTOVER_ATTEMPTED].message, facts[Fact.CUTOVER_ATTEMPTED].rows_copied) == (
         "attempt 1: waits for connection 7",
         400,
     )

@@ -211,7 +211,7 @@ class TestWatch:
         process = alterd.start("watch", UUID)
         assert process.stdout is not None
         seen = [process.stdout.readline(), process.stdout.readline()]
-        assert "running 42% copying, eta 1m15s" in seen[0]
+        assert "running 42% copying, 17 rows, eta 1m15s" in seen[0]
         assert f"{UUID} shop/1 alter orders queued" in seen[1]
 
         async def finish(bus: Bus) -> None:

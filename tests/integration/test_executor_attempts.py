@@ -26,6 +26,7 @@ from alterd_contracts.inputs import (
 from alterd_contracts.statement import StatementKind
 from alterd_contracts.states import Status
 from alterd_contracts.work import DeadLetter, LogLine, Progress
+from alterd_executor import display
 from alterd_runtime.provision.nats_server import NatsServer
 from tests.integration.executor_support import Running, alter, executor, next_attempt, record_of
 from tests.support import eventually
@@ -123,7 +124,10 @@ async def test_a_cancel_ends_the_statement_and_is_reported(running: Running, sho
     assert shop.columns() == ["id", "a", "name"]
 
 
-async def test_progress_is_shown_while_it_runs_and_gone_afterwards(running: Running, shop: Shop) -> None:
+async def test_progress_is_shown_while_it_runs_and_gone_afterwards(
+    running: Running, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display, "LAST_TTL", 1)
     scheduler = running.scheduler
     key = subjects.progress_key("commerce", "0", (record := alter(shop, "ADD COLUMN b int")).migration_uuid)
     store = running.context.bus.bucket(subjects.PROGRESS)

@@ -187,7 +187,7 @@ async def test_nothing_is_sent_before_a_fresh_yes(shop: Shop, tmp_path: Path) ->
     attempt.task.answered(1, False)
     await eventually(lambda: ReadyNow(ready=True) in attempt.sent)
     assert shop.columns() == ["id", "a", "name"]
-    await attempt.task.hear(Wanted())
+    await attempt.permit()
     await eventually(lambda: sum(type(message).__name__ == "AskMayComplete" for message in attempt.sent) == 2)
     attempt.task.answered(2, True)
     assert await running == RunCompleted()

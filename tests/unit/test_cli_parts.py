@@ -12,7 +12,8 @@ from alterd_cli import supervision, watching
 from alterd_cli.doctor import grants, nats
 from alterd_cli.output import echo_fields, echo_table, fitting, one_line, seconds
 from alterd_cli.records import Latest, Selection, document, joined
-from alterd_cli.views import Bars, Lines, describe
+from alterd_cli.views import Lines
+from alterd_cli.views_bars import Bars
 from alterd_contracts.errors import InvalidName
 from alterd_contracts.migration import COLUMNS, Migration
 from alterd_contracts.states import Status
@@ -167,12 +168,6 @@ def test_lines_show_each_state_and_not_each_percent(capsys: pytest.CaptureFixtur
         ["running", "1%"],
         ["complete"],
     ]
-
-
-def test_a_throttled_run_says_why() -> None:
-    row = record(migration_status=Status.RUNNING, reason_throttled="lag 7.3 > 5.0", stage="copying")
-    assert describe(row) == "throttled: lag 7.3 > 5.0"
-    assert describe(record(migration_status=Status.RUNNING, stage="copying", eta_seconds=5)) == "copying, eta 5s"
 
 
 def test_bars_end_with_the_whole_text_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from alterd_executor.protocol import (
     Stop,
     ThrottledNow,
     ToRun,
+    UnthrottledNow,
     VerdictNow,
 )
 from alterd_executor.service import offers
@@ -79,6 +80,23 @@ async def test_without_a_word_of_the_throttler_a_run_waits_and_says_so() -> None
     assert throttle.judge() == ""
     throttle.hear(VerdictNow(go=True, reason="", valid_seconds=0))
     assert throttle.judge() == "no word from the throttler"
+    assert sent[-1] == UnthrottledNow()
+
+
+async def test_the_last_that_waits_says_when_it_is_over_and_who_may_go_says_nothing() -> None:
+    sent: list[msgspec.Struct] = []
+    throttle = RunThrottle("", sent.append)
+    waiting = [asyncio.create_task(throttle.wait(app)) for app in ("copy", "apply")]
+    await eventually(lambda: len(sent) == 2)
+    waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
+    assert UnthrottledNow() not in sent
+    throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60))
+    await waiting[1]
+    assert sent.count(UnthrottledNow()) == 1
+    count = len(sent)
+    assert await throttle.wait("copy") == 0.0
+    assert len(sent) == count
 
 
 async def test_a_program_writes_to_the_log_and_gets_nothing_of_our_environment(

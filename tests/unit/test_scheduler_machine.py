@@ -22,19 +22,23 @@ from alterd_contracts.inputs import (
     CancelledReport,
     Completed,
     Control,
+    CutoverAttempted,
     Failed,
     Input,
+    PhaseEntered,
     ReleasedReport,
     Started,
     Submission,
     Submitted,
     Target,
+    Throttled,
 )
 from alterd_contracts.migration import Migration
 from alterd_contracts.names import migration_uuid
 from alterd_contracts.requests import Command
 from alterd_contracts.statement import Statement, StatementKind
 from alterd_contracts.states import TRANSITIONS, Status
+from alterd_contracts.work import Reached
 from alterd_scheduler.admission import admit, due, orphaned
 from alterd_scheduler.board import Board
 from alterd_scheduler.decide import decide
@@ -174,7 +178,9 @@ def submission(request: int) -> Submission:
 REQUESTS = st.integers(0, 1)
 ATTEMPTS = st.integers(1, 3)
 EXECUTORS = st.sampled_from(["e1", "e2"])
-ENDINGS = st.sampled_from(["completed", "failed", "cancelled", "released", "died", "artifact"])
+ENDINGS = st.sampled_from(
+    ["completed", "failed", "cancelled", "released", "died", "artifact", "phase", "throttled", "unthrottled", "cutover"]
+)
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -334,6 +340,20 @@ class SchedulerMachine(RuleBasedStateMachine):
             last[key] = event
 
     @invariant()
+    def rows_and_attempts_never_fall_within_a_try(self) -> None:
+        last: dict[tuple[str, str], tuple[int, int]] = {}
+        for event in self.store.events:
+            key = (event.shard, event.migration_uuid)
+            now = (event.rows_copied, event.cutover_attempts)
+            if event.fact == "retried":
+                assert now == (0, 0)
+            else:
+                before = last.get(key, (0, 0))
+                assert now[0] >= before[0]
+                assert now[1] >= before[1]
+            last[key] = now
+
+    @invariant()
     def one_row_per_migration_and_shard(self) -> None:
         """After a leader has loaded, no row stands both open and done."""
         keys = [key.split(".", 1)[1] for key in self.store.rows]
@@ -359,19 +379,26 @@ class SchedulerMachine(RuleBasedStateMachine):
             "incarnation": f"{executor}-1",
         }
 
-    @staticmethod
-    def report(base: dict[str, Any], ending: str) -> Input:
+    def report(self, base: dict[str, Any], ending: str) -> Input:  # noqa: PLR0911 - one for each kind
+        number = len(self.log) * 7 % 10  # rises and falls, as rows do over attempts that begin anew
+        far: dict[str, Any] = {**base, "reached": Reached(rows_copied=number, table_rows=9)}
         match ending:
             case "completed":
-                return Completed(**base)
+                return Completed(**base, rows_copied=number)
             case "failed":
-                return Failed(**base, error=MigrationFailed().info())
+                return Failed(**far, error=MigrationFailed().info())
             case "cancelled":
-                return CancelledReport(**base)
+                return CancelledReport(**far)
             case "artifact":
                 return ArtifactDeclared(**base, name="_alterd_shd_x_")
+            case "phase":
+                return PhaseEntered(**far, phase=f"p{number}")
+            case "throttled" | "unthrottled":
+                return Throttled(**far, throttled=ending == "throttled", reason="lag")
+            case "cutover":
+                return CutoverAttempted(**far, attempts=number)
             case _:
-                return ReleasedReport(**base, reason="r", died=ending == "died")
+                return ReleasedReport(**far, reason="r", died=ending == "died")
 
 
 TestScheduler = SchedulerMachine.TestCase

@@ -31,6 +31,16 @@ def test_the_file_may_be_named_by_the_environment(tmp_path: Path) -> None:
     assert load(environ={"ALTERD_CONFIG": str(file)}).nats.servers == ("nats://a:1", "nats://b:2")
 
 
+def test_the_settings_of_the_online_strategy() -> None:
+    vitess = load(environ={}).vitess
+    assert (vitess.copy_sessions, vitess.apply_sessions) == (2, 2)
+    assert (vitess.chunk_rows, vitess.max_chunk_rows) == (1000, 100_000)
+    assert (vitess.chunk_time, vitess.checkpoint_interval, vitess.max_lag) == (0.1, 1.0, 5.0)
+    environ = {"ALTERD_VITESS__CHUNK_TIME": "0.5", "ALTERD_VITESS__APPLY_SESSIONS": "8"}
+    given = load(environ=environ, overrides={"vitess.max_lag": "1.5"}).vitess
+    assert (given.chunk_time, given.apply_sessions, given.max_lag) == (0.5, 8, 1.5)
+
+
 def test_a_list_in_the_environment_is_split_at_commas() -> None:
     environ = {"ALTERD_NATS__SERVERS": "nats://a:1, nats://b:2"}
     assert load(environ=environ).nats.servers == ("nats://a:1", "nats://b:2")
@@ -42,6 +52,9 @@ def test_a_list_in_the_environment_is_split_at_commas() -> None:
         ({"ALTERD_EXECUTOR__SLOTZ": "1"}, "ALTERD_EXECUTOR__SLOTZ"),
         ({"ALTERD_EXECUTOR__SLOTS": "many"}, r"ALTERD_EXECUTOR__SLOTS.*\$\.executor\.slots"),
         ({"ALTERD_CONFIG": "/nowhere/alterd.toml"}, "/nowhere/alterd.toml"),
+        ({"ALTERD_VITESS__COPY_SESSIONS": "0"}, r"ALTERD_VITESS__COPY_SESSIONS.*>= 1.*\$\.vitess\.copy_sessions"),
+        ({"ALTERD_VITESS__CHUNK_TIME": "0"}, r"ALTERD_VITESS__CHUNK_TIME.*> 0"),
+        ({"ALTERD_VITESS__MAX_LAG": "-1"}, r"ALTERD_VITESS__MAX_LAG.*> 0"),
     ],
 )
 def test_a_wrong_setting_is_named(environ: dict[str, str], words: str) -> None:

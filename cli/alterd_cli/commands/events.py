@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
             "alterd events -k shop",
             "alterd events --uuid 9e8a9249_3976_11ed_9442_0a43f95f28a3",
             "alterd events --follow -o json | jq -c 'select(.fact == \"failed\")'",
+            "alterd events -o json | jq '.[] | select(.fact == \"cutover_attempted\") | .message'",
         ),
     )(events)
 

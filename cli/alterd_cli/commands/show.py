@@ -82,12 +82,9 @@ async def _read(selection: Selection) -> list[Migration]:
 
 
 def _cells(row: Migration) -> tuple[str, ...]:
+    from alterd_cli.display import doing, progress_cell
     from alterd_cli.output import moment, seconds
 
-    running = row.migration_status == "running"
-    message = row.message
-    if running and row.reason_throttled:
-        message = f"throttled: {row.reason_throttled}"
     return (
         row.migration_uuid,
         row.keyspace,
@@ -96,11 +93,11 @@ def _cells(row: Migration) -> tuple[str, ...]:
         row.ddl_action,
         row.strategy,
         row.migration_status.value,
-        f"{row.progress:.0f}%",
-        seconds(row.eta_seconds) if running else "",
+        progress_cell(row),
+        seconds(row.eta_seconds) if row.migration_status == "running" else "",
         moment(row.started_timestamp),
         moment(row.completed_timestamp),
-        message or (row.stage if running and row.stage != "running" else ""),
+        doing(row),
     )
 
 

@@ -28,6 +28,9 @@ def watch(
 ) -> int:
     """Follow migrations to their ends.
 
+    On a terminal with a bar for each shard; elsewhere a line whenever the phase, the stage or what is waited for
+    changes, and every two seconds while only numbers do.
+
     Exit code 0: all are complete; 1: one failed; 6: one was cancelled, none failed.
     """
     from alterd_cli.output import note

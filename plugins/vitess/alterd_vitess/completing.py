@@ -48,6 +48,7 @@ class Completing:
                 continue
             run.cutover_attempts += 1
             self._say(f"cut-over attempt {run.cutover_attempts}", "")
+            run.tell()
             await run.task.phase("cut-over")
             try:
                 return await self._cut_over.attempt()

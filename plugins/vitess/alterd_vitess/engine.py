@@ -45,6 +45,7 @@ async def alter(task: Task, settings: VitessSettings) -> Facts:
 async def _until_swapped(run: Run, proof: Proof, applying: Applying, looking: Session) -> Swapped:
     following = Following(run, proof)
     telling = Telling(run)
+    run.tell = telling.tell
     beside = (
         following.forever(),
         applying.forever(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from alterd_contracts.migration import Migration
 from alterd_contracts.strategy import Task
 from alterd_runtime.settings import VitessSettings
@@ -43,6 +45,8 @@ class Run:
         """Of the whole try."""
         self.swapped = False
         """From here on the table of that name is the new one."""
+        self.tell: Callable[[], None] = lambda: None
+        """Says at once how far the run is."""
         self.bell = Bell()
 
     @property

@@ -108,6 +108,8 @@ class ProgressNow(msgspec.Struct, frozen=True, kw_only=True, tag="progress", tag
     lag_seconds: float = 0.0
     stage: str = ""
     cutover_attempts: int = 0
+    keys_waiting: int = 0
+    message: str = ""
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, tag="alive", tag_field="type"):
@@ -119,6 +121,10 @@ class ThrottledNow(msgspec.Struct, frozen=True, kw_only=True, tag="throttled", t
 
     app: str
     reason: str
+
+
+class UnthrottledNow(msgspec.Struct, frozen=True, kw_only=True, tag="unthrottled", tag_field="type"):
+    """Nothing of the run waits for the throttler any more."""
 
 
 class AskMayComplete(msgspec.Struct, frozen=True, kw_only=True, tag="ask_may_complete", tag_field="type"):
@@ -170,6 +176,7 @@ FromRun = (
     | ProgressNow
     | Alive
     | ThrottledNow
+    | UnthrottledNow
     | AskMayComplete
     | LogText
     | RunCompleted

@@ -20,18 +20,16 @@ from alterd_contracts.inputs import (
     CancelledReport,
     Completed,
     Failed,
-    PhaseEntered,
-    ReadyToComplete,
     ReleasedReport,
     Stale,
     Started,
 )
 from alterd_contracts.migration import Migration
 from alterd_contracts.strategy import Wanted
-from alterd_contracts.work import Work
+from alterd_contracts.work import Reached, Work
 from alterd_executor.children import Child
 from alterd_executor.claiming import claim, end_on_server, fence_of
-from alterd_executor.display import Display
+from alterd_executor.course import Course
 from alterd_executor.granting import Standing, standing
 from alterd_executor.logbook import Logbook
 from alterd_executor.protocol import (
@@ -54,6 +52,7 @@ from alterd_executor.protocol import (
     Start,
     Stop,
     ThrottledNow,
+    UnthrottledNow,
     WantedNow,
 )
 from alterd_executor.reporting import Reporter
@@ -84,7 +83,7 @@ class Supervisor:
         self._log = log.bind(migration=work.migration_uuid, shard=f"{work.keyspace}/{work.shard}", attempt=work.attempt)
         self._reporter = Reporter(world.bus, work, world.identity)
         self._logbook = Logbook(world.bus, work, world.identity)
-        self._display = Display(world.progress, work, world.identity)
+        self._course = Course(world.progress, work, world.identity, record, self._reporter)
         settings = world.settings
         self._signs = Signs(time.monotonic(), warn=settings.stale_warn, fail=settings.stale_fail)
 
@@ -161,9 +160,9 @@ class Supervisor:
         if ending is None or isinstance(ending, RunFenced):
             self._log.info("attempt.superseded")
             return
+        await self._course.end()
         await self._report(ending, died)
         failpoint("executor.report_published")
-        await self._display.clear()
 
     async def _claimed_run(self) -> Ending | None:
         """None: another attempt owns the migration."""
@@ -202,7 +201,7 @@ class Supervisor:
             dead := asyncio.create_task(self._watch_over()),
             gone := asyncio.create_task(_until(self._superseded)),
             stopped := asyncio.create_task(self._stopped(child)),
-            asyncio.create_task(self._display.run()),
+            asyncio.create_task(self._course.run()),
         ):
             try:
                 await asyncio.wait({reading, dead, gone, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -237,19 +236,14 @@ class Supervisor:
         match message:
             case LogText(level=level, text=text):
                 self._logbook.write(level, text)
-            case ProgressNow():
-                self._display.progress(message)
-            case PhaseNow(phase=phase):
-                self._display.phase(phase)
-                self._reporter.tell(PhaseEntered, phase=phase)
-            case ReadyNow(ready=ready):
-                self._reporter.tell(ReadyToComplete, ready=ready)
+            case ProgressNow() | PhaseNow() | ReadyNow() | UnthrottledNow():
+                self._course.heard(message)
             case ArtifactNow(name=name):
                 self._reporter.tell(ArtifactDeclared, name=name)
             case ArtifactForgotten(name=name):
                 self._reporter.collected(name)
-            case ThrottledNow(app=app, reason=reason):
-                self._display.throttled(app, reason)
+            case ThrottledNow(app=app):
+                self._course.heard(message)
                 self._world.throttling.want(self._work.keyspace, self._work.shard, app)
                 self._send(self._world.throttling.now(self._work.keyspace, self._work.shard))
             case AskMayComplete(number=number):
@@ -315,18 +309,20 @@ class Supervisor:
             raise RunDied(f"the run ended, its sessions may go on: {error.message}") from error
 
     async def _report(self, ending: Ending, died: bool) -> None:
+        reached = self._course.reached
         match ending:
             case RunCompleted(message=message, rows_copied=copied, table_rows=rows, columns=columns):
-                facts = {"message": message, "rows_copied": copied, "table_rows": rows, "columns": columns}
-                await self._reporter.once(Completed, **facts)
+                whole = reached.then(Reached(rows_copied=copied, table_rows=rows))
+                facts = {"rows_copied": whole.rows_copied, "table_rows": whole.table_rows}
+                await self._reporter.once(Completed, message=message, columns=columns, **facts)
             case RunFailed(error=error):
                 self._logbook.error(f"failed: {error.message}")
-                await self._reporter.once(Failed, error=error)
+                await self._reporter.once(Failed, error=error, reached=reached)
             case RunCancelled():
-                await self._reporter.once(CancelledReport)
+                await self._reporter.once(CancelledReport, reached=reached)
             case RunReleased(reason=reason, error=problem):
                 self._logbook.warning(f"given back: {reason}")
-                await self._reporter.once(ReleasedReport, reason=reason, error=problem, died=died)
+                await self._reporter.once(ReleasedReport, reason=reason, error=problem, died=died, reached=reached)
         self._log.info("attempt.ended", how=type(ending).__name__)
 
 

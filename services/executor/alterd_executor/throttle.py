@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from alterd_executor.protocol import ThrottledNow, VerdictNow
+from alterd_executor.protocol import ThrottledNow, UnthrottledNow, VerdictNow
 
 ASK_AGAIN = 1.0
 """Seconds between two signs that this run waits."""
@@ -23,6 +23,7 @@ class RunThrottle:
         self._verdict = VerdictNow(go=False, reason=NO_VERDICT, valid_seconds=0.0)
         self._until = 0.0
         self._heard = asyncio.Event()
+        self._waiting = 0
 
     @property
     def url(self) -> str:
@@ -43,11 +44,19 @@ class RunThrottle:
     async def wait(self, app: str) -> float:
         began = time.monotonic()
         self._heard.clear()
-        while reason := self.judge():
-            self._send(ThrottledNow(app=app, reason=reason))
-            try:
-                await asyncio.wait_for(self._heard.wait(), ASK_AGAIN)
-            except TimeoutError:
-                continue
-            self._heard.clear()
+        if not self.judge():
+            return 0.0
+        self._waiting += 1
+        try:
+            while reason := self.judge():
+                self._send(ThrottledNow(app=app, reason=reason))
+                try:
+                    await asyncio.wait_for(self._heard.wait(), ASK_AGAIN)
+                except TimeoutError:
+                    continue
+                self._heard.clear()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._send(UnthrottledNow())
         return time.monotonic() - began

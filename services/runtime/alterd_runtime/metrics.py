@@ -1,4 +1,6 @@
-"""Metrics every service shares. Labels are bounded: never a migration, a table or a statement."""
+"""Metrics every service shares. Labels are bounded: never a table or a statement; a migration's uuid only on gauges of
+a running one, which are removed when its run ends.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,16 @@ RUNS = Gauge("alterd_executor_runs", "Attempts in this executor's hands.")
 SLOTS = Gauge("alterd_executor_slots", "Attempts this executor takes at once.")
 REPORTS = Counter("alterd_reports_total", "Reports of attempts.", ["type"])
 CHECKS = Counter("alterd_checks_total", "Scripts tried on empty copies.", ["result"])
+_RUNNING = ["keyspace", "shard", "migration_uuid"]
+MIGRATION_PROGRESS = Gauge("alterd_migration_progress_ratio", "How far a running migration is, 0 to 1.", _RUNNING)
+MIGRATION_ROWS_COPIED = Gauge("alterd_migration_rows_copied", "Rows copied by this try.", _RUNNING)
+MIGRATION_TABLE_ROWS = Gauge("alterd_migration_table_rows", "Estimated rows of the table, 0 unknown.", _RUNNING)
+MIGRATION_LAG = Gauge("alterd_migration_lag_seconds", "How far the run is behind the table's writes.", _RUNNING)
+MIGRATION_KEYS_WAITING = Gauge("alterd_migration_keys_waiting", "Keys still to be applied.", _RUNNING)
+MIGRATION_CUTOVER_ATTEMPTS = Gauge("alterd_migration_cutover_attempts", "Attempts to cut over in this try.", _RUNNING)
+MIGRATION_THROTTLED = Gauge("alterd_migration_throttled", "1 while the run waits for the throttler.", _RUNNING)
+MIGRATION_ETA = Gauge("alterd_migration_eta_seconds", "Estimated time to the end, -1 unknown.", _RUNNING)
+MIGRATION_PHASE = Gauge("alterd_migration_phase", "1 for the phase the run is in.", [*_RUNNING, "phase"])
 COLLECTED = Counter("alterd_artifacts_collected_total", "Artifacts dropped after their retention.")
 
 REQUESTS = Counter("alterd_requests_total", "Requests taken by intake.", ["result"])

@@ -12,7 +12,7 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -21,6 +21,9 @@ from alterd_runtime.bus.connection import NatsSettings
 
 PREFIX = "ALTERD_"
 FILE_VARIABLE = "ALTERD_CONFIG"
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +95,27 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Seconds to wait for the scheduler's word before answering "recorded, not decided yet"."""
 
 
+class VitessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the strategy `vitess` copies and applies; read by the executor's runs."""
+
+    copy_sessions: Count = 2
+    """Chunks copied side by side. More on a primary with idle cores and disks; 1 where the copy may only trickle."""
+    apply_sessions: Count = 2
+    """Batches of touched keys applied side by side. More when the keys that wait keep rising under heavy writes."""
+    chunk_time: Positive = 0.1
+    """Seconds one chunk should take; its size follows. Shorter where statements of the application wait behind
+    chunks or replicas lag in steps; longer gains little."""
+    chunk_rows: Count = 1000
+    """Rows of the first chunk, before a time is known. Fewer for tables of very large rows."""
+    max_chunk_rows: Count = 100_000
+    """Rows a chunk never exceeds, however fast it is. Fewer where large transactions trouble replicas."""
+    checkpoint_interval: Positive = 1.0
+    """Seconds between two checkpoints. Longer saves writes on the primary; a dead attempt then repeats more."""
+    max_lag: Positive = 5.0
+    """Seconds behind the table's writes from which on no cut-over is tried. Higher where a busy table never comes
+    closer and writers can bear the longer wait; lower for a shorter one."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -102,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scheduler: SchedulerSettings = SchedulerSettings()
     executor: ExecutorSettings = ExecutorSettings()
     throttler: ThrottlerSettings = ThrottlerSettings()
+    vitess: VitessSettings = VitessSettings()
 
 
 def load(

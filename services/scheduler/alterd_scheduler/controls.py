@@ -105,7 +105,11 @@ def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
         progress=0.0,
         eta_seconds=-1,
         rows_copied=0,
+        table_rows=0,
+        vreplication_lag_seconds=0,
         cutover_attempts=0,
+        component_throttled="",
+        reason_throttled="",
         ready_to_complete=False,
         in_order_completion_pending_count=0,
         cancel_requested=False,
@@ -119,5 +123,6 @@ def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
         cleanup_timestamp=None,
         ready_to_complete_timestamp=None,
         last_cutover_attempt_timestamp=None,
+        last_throttled_timestamp=None,
         shadow_analyzed_timestamp=None,
     )

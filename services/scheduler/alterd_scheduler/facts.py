@@ -10,7 +10,7 @@ import msgspec
 from alterd_contracts.errors import ErrorInfo
 from alterd_contracts.events import Fact, MigrationEvent
 from alterd_contracts.migration import Migration
-from alterd_contracts.states import Trigger, after
+from alterd_contracts.states import Status, Trigger, after
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +23,12 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def event_of(
-    record: Migration, fact: Fact, now: datetime, error: ErrorInfo | None = None, caller: str = ""
+    record: Migration, fact: Fact, now: datetime, error: ErrorInfo | None = None, caller: str = "", saying: str = ""
 ) -> MigrationEvent:
-    """The fact, with an id that is the same however often the decision is repeated."""
+    """The fact, with an id that is the same however often the decision is repeated.
+
+    `saying`: its message; without one, the record's.
+    """
     return MigrationEvent(
         id=f"{record.keyspace}.{record.shard}.{record.migration_uuid}:{record.attempt}:{record.input_seq}:{fact}",
         time=now,
@@ -40,9 +43,14 @@ def event_of(
         mysql_table=record.mysql_table,
         attempt=record.attempt,
         tablet=record.tablet,
-        message=record.message,
+        message=saying or record.message,
         error=error,
         caller=caller,
+        stage=record.stage,
+        ready_to_complete=record.ready_to_complete,
+        cutover_attempts=record.cutover_attempts,
+        rows_copied=record.rows_copied,
+        table_rows=record.table_rows,
     )
 
 
@@ -53,13 +61,14 @@ def changed(
     *,
     error: ErrorInfo | None = None,
     caller: str = "",
+    saying: str = "",
     **columns: Any,
 ) -> Migration:
-    """The record with new columns, and the event that says so."""
+    """The record with new columns, and the event that says so. `saying`: the event's message alone."""
     if "message" in columns:
         columns["message_timestamp"] = moment.now if columns["message"] else None
     new = record.evolve(**columns, input_seq=moment.input_seq or record.input_seq)
-    return new.evolve(event=event_of(new, fact, moment.now, error, caller))
+    return new.evolve(event=event_of(new, fact, moment.now, error, caller, saying))
 
 
 def moved(
@@ -78,4 +87,6 @@ def moved(
         return None
     if status.terminal:
         columns.setdefault("completed_timestamp", moment.now)
+    if record.migration_status is Status.RUNNING:  # nothing waits for the throttler any more
+        columns |= {"component_throttled": "", "reason_throttled": ""}
     return changed(record, fact, moment, error=error, caller=caller, migration_status=status, **columns)

@@ -14,15 +14,19 @@ from alterd_contracts.inputs import (
     CancelledReport,
     Collected,
     Completed,
+    CutoverAttempted,
     Failed,
     PhaseEntered,
+    ProgressReport,
     ReadyToComplete,
     ReleasedReport,
     Stale,
     Started,
+    Throttled,
 )
 from alterd_contracts.migration import COLUMNS, Migration
 from alterd_contracts.states import Status, Trigger
+from alterd_contracts.work import Reached
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed, moved
 
@@ -98,17 +102,11 @@ def _started(row: Migration, report: Started, moment: Moment) -> Migration | Non
 def _reported(  # noqa: PLR0911 - one return for each kind of report
     row: Migration, report: AttemptReport, moment: Moment, limits: Limits
 ) -> Migration | None:
+    if isinstance(report, ProgressReport):
+        row = further(row, report.reached)
     match report:
-        case PhaseEntered(phase=phase):
-            return changed(row, Fact.PHASE, moment, stage=phase)
-        case ReadyToComplete(ready=ready):
-            return changed(
-                row,
-                Fact.READY_TO_COMPLETE,
-                moment,
-                ready_to_complete=ready,
-                ready_to_complete_timestamp=row.ready_to_complete_timestamp or (moment.now if ready else None),
-            )
+        case PhaseEntered() | ReadyToComplete() | Throttled() | CutoverAttempted():
+            return _turned(row, report, moment)
         case ArtifactDeclared(name=name):
             if f"{name}," in row.artifacts:
                 return None
@@ -136,14 +134,79 @@ def _reported(  # noqa: PLR0911 - one return for each kind of report
             return None
 
 
+def _turned(
+    row: Migration, report: PhaseEntered | ReadyToComplete | Throttled | CutoverAttempted, moment: Moment
+) -> Migration | None:
+    """The run goes on, in another way than before."""
+    match report:
+        case PhaseEntered(phase=phase):
+            return changed(row, Fact.PHASE, moment, saying=phase, stage=phase)
+        case ReadyToComplete(ready=ready):
+            return changed(
+                row,
+                Fact.READY_TO_COMPLETE,
+                moment,
+                saying="only the completion is left" if ready else "no longer ready",
+                ready_to_complete=ready,
+                ready_to_complete_timestamp=row.ready_to_complete_timestamp or (moment.now if ready else None),
+            )
+        case Throttled():
+            return _throttled(row, report, moment)
+        case CutoverAttempted(attempts=attempts, message=message):
+            if attempts <= row.cutover_attempts:
+                return None
+            return changed(
+                row,
+                Fact.CUTOVER_ATTEMPTED,
+                moment,
+                saying=_attempted(attempts, message),
+                cutover_attempts=attempts,
+                last_cutover_attempt_timestamp=moment.now,
+            )
+
+
+def _attempted(attempts: int, message: str) -> str:
+    """Which attempt, unless the run's own words name it, and what was in its way."""
+    attempt = f"attempt {attempts}"
+    if attempt in message:
+        return message
+    return f"{attempt}: {message}" if message else attempt
+
+
+def _throttled(row: Migration, report: Throttled, moment: Moment) -> Migration | None:
+    if report.throttled:
+        return changed(
+            row,
+            Fact.THROTTLED,
+            moment,
+            saying=report.reason,
+            component_throttled=report.component,
+            reason_throttled=report.reason,
+            last_throttled_timestamp=moment.now,
+        )
+    if not row.reason_throttled or row.last_throttled_timestamp is None:
+        return None
+    seconds = (moment.now - row.last_throttled_timestamp).total_seconds()
+    return changed(
+        row, Fact.UNTHROTTLED, moment, saying=f"after {seconds:.0f} s", component_throttled="", reason_throttled=""
+    )
+
+
+def further(row: Migration, reached: Reached) -> Migration:
+    """The record, with what its try has reached; rows never fall."""
+    now = row.reached.then(reached)
+    return row.evolve(rows_copied=now.rows_copied, table_rows=now.table_rows, progress=now.progress)
+
+
 def _completed(row: Migration, report: Completed, moment: Moment) -> Migration | None:
     columns: dict[str, Any] = {
         name: value for name, value in report.columns.items() if name in COLUMNS and name not in OWNED_BY_SCHEDULER
     }
+    reached = row.reached.then(Reached(rows_copied=report.rows_copied, table_rows=report.table_rows))
     columns |= {
         "message": report.message,
-        "rows_copied": report.rows_copied,
-        "table_rows": report.table_rows,
+        "rows_copied": reached.rows_copied,
+        "table_rows": reached.table_rows,
         "progress": 100.0,
         "eta_seconds": 0,
     }

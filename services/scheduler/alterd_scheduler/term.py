@@ -18,6 +18,7 @@ from alterd_contracts.inputs import (
     Collected,
     Completed,
     Control,
+    CutoverAttempted,
     Failed,
     Input,
     PhaseEntered,
@@ -27,11 +28,12 @@ from alterd_contracts.inputs import (
     Stale,
     Started,
     Submission,
+    Throttled,
 )
 from alterd_contracts.migration import Cursor, Epoch, Migration
 from alterd_contracts.requests import Outcome
 from alterd_contracts.states import Status
-from alterd_contracts.work import ExecutorInfo, Work
+from alterd_contracts.work import ExecutorInfo, Progress, Work
 from alterd_runtime.bus import Bus, Message
 from alterd_runtime.bus.worker import bury
 from alterd_runtime.failpoints import failpoint
@@ -43,7 +45,7 @@ from alterd_scheduler.decide import decide
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment
 from alterd_scheduler.liveness import Liveness
-from alterd_scheduler.reports import Limits
+from alterd_scheduler.reports import Limits, further
 from alterd_scheduler.storage import Storage
 
 log = structlog.get_logger(__name__)
@@ -61,6 +63,8 @@ _inputs: Reader[Input] = Reader(
     | Started
     | PhaseEntered
     | ReadyToComplete
+    | Throttled
+    | CutoverAttempted
     | ArtifactDeclared
     | Completed
     | Failed
@@ -69,6 +73,12 @@ _inputs: Reader[Input] = Reader(
     | Stale
 )
 _executor = msgspec.json.Decoder(ExecutorInfo)
+_progress = msgspec.json.Decoder(Progress)
+
+
+def _nobody(_executor: str, _incarnation: str) -> bool:
+    """Nobody lives."""
+    return False
 
 
 class Term:
@@ -251,8 +261,8 @@ class Term:
         for record in list(self._board):
             counts[record.migration_status] += 1
             new = orphaned(record, lambda who, which: self._liveness.alive(who, which, now), moment)
-            if new is not None and await self._renewed(record):
-                new = None
+            if new is not None:
+                new = None if await self._renewed(record) else orphaned(await self._seen(record), _nobody, moment)
             if new is None:
                 new = blocked(
                     record,
@@ -280,6 +290,19 @@ class Term:
             return False
         self._liveness.seen(info, time.monotonic())
         return True
+
+    async def _seen(self, record: Migration) -> Migration:
+        """The record with what its dead executor had shown of the run."""
+        key = subjects.progress_key(record.keyspace, record.shard, record.migration_uuid)
+        entry = await self._bus.bucket(subjects.PROGRESS).get(key)
+        if entry is None or entry.value is None:
+            return record
+        try:
+            progress = _progress.decode(entry.value)
+        except msgspec.DecodeError as error:
+            log.error("progress.unreadable", key=key, error=str(error))
+            return record
+        return further(record, progress.reached) if progress.attempt == record.attempt else record
 
     async def _watch_executors(self) -> None:
         async for entry in self._bus.bucket(subjects.EXECUTORS).watch():
@@ -314,7 +337,7 @@ class Term:
                 shard=record.shard,
                 attempt=record.attempt,
                 state=record.migration_status,
-                message=record.message,
+                message=record.event.message,
             )
         failpoint("scheduler.event_published")
 
