@@ -85,7 +85,8 @@ async def until_caught_up(tail: Tail) -> AsyncGenerator[Message, None]:
     try:
         while True:
             try:
-                message = await asyncio.wait_for(anext(messages), READ_PATIENCE)
+                async with asyncio.timeout(READ_PATIENCE):
+                    message = await anext(messages)
             except TimeoutError:
                 raise BusUnreachable(f"NATS has been silent for {READ_PATIENCE:g} s") from None
             if message is None:

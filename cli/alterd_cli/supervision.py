@@ -101,7 +101,8 @@ class Supervisor:
                 f"{self._where_logs(program.name)}"
             )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await stopping.wait()
             pause = min(pause * 2, BACK_OFF_LAST)
 
     async def _once(self, program: Program, stopping: asyncio.Event) -> int:
@@ -139,7 +140,8 @@ async def _end(child: asyncio.subprocess.Process, ended: asyncio.Future[int]) ->
         with contextlib.suppress(ProcessLookupError):
             child.terminate()
         try:
-            return await asyncio.wait_for(asyncio.shield(ended), STOP_PATIENCE)
+            async with asyncio.timeout(STOP_PATIENCE):
+                return await asyncio.shield(ended)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)

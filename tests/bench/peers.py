@@ -30,7 +30,7 @@ from tests.bench.stand import ALTER, OPTIONS, Stand
 TARGET = Path("build/bench/report.json")
 GHOSTS = (
     ("gh-ost", ("--chunk-size=1000",)),
-    ("gh-ost tuned", ("--chunk-size=10000", "--dml-batch-size=100")),
+    ("gh-ost tuned", ("--chunk-size=20000", "--dml-batch-size=100")),
 )
 """As it comes, and with its best known settings for this table."""
 FLOOR = 3.0

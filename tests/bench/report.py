@@ -148,7 +148,8 @@ def text(report: Report) -> str:
 
 
 def _disturbed(report: Report) -> str:
-    busy = sorted(each.quiet.busy for each in (*report.timings, *report.stalls, *report.applies))
+    runs: list[Timing | Stall | Apply] = [*report.timings, *report.stalls, *report.applies]
+    busy = sorted(each.quiet.busy for each in runs)
     if not busy:
         return ""
     return (

@@ -34,6 +34,7 @@ class Change:
     def __init__(self, client: Client, shop: Shop, load: Load, uuid: str) -> None:
         self.client, self.load, self.uuid = client, load, uuid
         self._shop = shop
+        self.over = False
         self.seen: list[int] = []
         """Rows copied, as users saw them one after the other."""
 
@@ -45,8 +46,8 @@ class Change:
         return None
 
     async def watch(self) -> None:
-        """Writes down what users see, until cancelled."""
-        while True:
+        """Writes down what users see, until the end of it."""
+        while not self.over:
             row = await self.row()
             if row is not None:
                 self.seen.append(row.rows_copied)
@@ -60,8 +61,12 @@ class Change:
 
     def committed(self) -> int:
         """Rows of committed chunks."""
+        if not self._shop.run(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = '_alterd' AND table_name = 'copy_state'"
+        ):
+            return 0  # the first attempt of all makes the sidecar
         [(rows,)] = self._shop.run(
-            "SELECT COALESCE(SUM(rows_copied), 0) FROM _alterd.copy_state WHERE migration_uuid = '" + self.uuid + "'"
+            f"SELECT COALESCE(SUM(rows_copied), 0) FROM _alterd.copy_state WHERE migration_uuid = '{self.uuid}'"
         )
         return int(rows)
 
@@ -85,8 +90,8 @@ async def changing(
             yield change
             await client.until(uuid, Status.COMPLETE, timeout=timeout)
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            change.over = True
+            await watching
         await asyncio.sleep(0.5)  # the writers go on with the new table
         result = await load.stop()
     proof = await asyncio.to_thread(prove, place, result, form=Form.AFTER)

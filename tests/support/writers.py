@@ -97,7 +97,8 @@ class Writers:
         process = context.Process(target=_process, args=(theirs, place, self._told()), daemon=True)
         process.start()
         try:
-            assert ours.recv() == "writing"
+            said = ours.recv()
+            assert said == "writing", said
             yield
         finally:
             ours.send("stop")
@@ -132,7 +133,8 @@ class Writers:
         lost = sorted(self.rows.keys() - found.keys())
         ghosts = sorted(found.keys() - self.rows.keys())
         stale = sorted(n for n in self.rows.keys() & found.keys() if self.rows[n] != found[n])
-        assert not (lost or ghosts or stale), f"lost {lost[:5]}, ghosts {ghosts[:5]}, stale {stale[:5]}"
+        wrong = {"lost": lost[:5], "ghosts": ghosts[:5], "stale": stale[:5]}
+        assert not any(wrong.values()), wrong
         names = ", ".join(["n", *self.shape.names])
         keys = [f"({n}, {', '.join(self.shape.literals(n))})" for n in found]
         right = sum(
@@ -208,8 +210,8 @@ class Writers:
             self._run(cursor, f"UPDATE {self.table} SET {sets}, n = {free[0]} WHERE {where}")
         elif kind < 0.9:
             u2, a2, b2 = rows[other]
-            for row, value in ((n, -1 - number), (other, u), (n, u2)):
-                self._run(cursor, f"UPDATE {self.table} SET u = {value} WHERE {self._where(row)}")
+            for which, value in ((n, -1 - number), (other, u), (n, u2)):
+                self._run(cursor, f"UPDATE {self.table} SET u = {value} WHERE {self._where(which)}")
             rows[n], rows[other] = (u2, a, b), (u, a2, b2)
         else:
             rows[n] = (u, a + 1, "again")

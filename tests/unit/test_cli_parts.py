@@ -180,12 +180,14 @@ def test_bars_end_with_the_whole_text_of_a_failure(capsys: pytest.CaptureFixture
 
 ALL = "GRANT ALL PRIVILEGES ON *.* TO `alterd`@`%` WITH GRANT OPTION"
 PARTS = [
-    "GRANT USAGE ON *.* TO `alterd`@`%`",
-    "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, LOCK TABLES, CREATE VIEW, SHOW VIEW "
+    "GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `alterd`@`%`",
+    "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, "
+    "LOCK TABLES, CREATE VIEW, SHOW VIEW "
     r"ON `my\_shop`.* TO `alterd`@`%`",
     r"GRANT ALL PRIVILEGES ON `\_alterd`.* TO `alterd`@`%`",
     r"GRANT ALL PRIVILEGES ON `\_alterd\_scratch\_%`.* TO `alterd`@`%`",
     "GRANT SELECT ON `performance_schema`.* TO `alterd`@`%`",
+    "GRANT XA_RECOVER_ADMIN ON *.* TO `alterd`@`%`",
 ]
 
 
@@ -201,7 +203,14 @@ def test_privileges_that_lack_are_named_with_their_schema() -> None:
     assert "ALTER" in grants.missing(PARTS, "myxshop")["myxshop"]  # an escaped _ is no wildcard
     assert grants.missing([line.replace("my\\_shop", "my_shop") for line in PARTS], "myxshop") == {}
     on_a_table = "GRANT SELECT ON `performance_schema`.`threads` TO `alterd`@`%`"
-    assert grants.missing([*PARTS[:4], on_a_table], "my_shop") == {"performance_schema": ["SELECT"]}
+    assert grants.missing([*PARTS[:4], on_a_table, PARTS[5]], "my_shop") == {"performance_schema": ["SELECT"]}
+
+
+def test_privileges_on_the_server_are_asked_for_as_such() -> None:
+    lacking = grants.missing(PARTS[1:], "my_shop")
+    assert lacking == {"*": ["PROCESS", "REPLICATION CLIENT", "REPLICATION SLAVE"]}
+    assert grants.statements(lacking, "'a'@'b'").endswith("ON *.* TO 'a'@'b';")
+    assert grants.shown("*") == "the server (*.*)"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ out; a run then must be able to lose, double or keep a stale row.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -46,7 +47,8 @@ class Crippled(Touched):
     def __init__(self, plan: CopyPlan, without: Rule | None) -> None:
         super().__init__(plan)
         self._without = without
-        self.proved_frame = 0
+        self._first: dict[bytes, int] = {}
+        """The first frame that touched a key since it was applied."""
 
     def _is_visible(self, sequence: int, visible: int) -> bool:
         if self._without is Rule.VISIBLE_TO_APPLY:
@@ -63,20 +65,17 @@ class Crippled(Touched):
             for key in early:
                 self._waiting[key] = min(self._waiting[key], visible)
         if self._without is Rule.ONE_BATCH:
-            self._taken_before = dict(self._taken)
+            before = dict(self._taken)
             self._taken.clear()
             batch = super().take(visible, limit)
-            self._taken = {**self._taken_before, **self._taken}
+            self._taken = {**before, **self._taken}
             return batch
         batch = super().take(visible, limit)
         for key in batch:
             self._first.pop(key, None)
         return batch
 
-    _first: dict[bytes, int]
-
-    def touch(self, keys, sequence):  # type: ignore[no-untyped-def]
-        self._first = getattr(self, "_first", {})
+    def touch(self, keys: Iterable[bytes], sequence: int) -> None:
         keys = list(keys)
         for key in keys:
             self._first.setdefault(key, sequence)
@@ -84,7 +83,7 @@ class Crippled(Touched):
             keys = [key for key in keys if key not in self._taken]
         super().touch(keys, sequence)
 
-    def applied(self, keys):  # type: ignore[no-untyped-def]
+    def applied(self, keys: Iterable[bytes]) -> None:
         for key in keys:
             self._taken.pop(key, None)
 
@@ -195,11 +194,10 @@ class World:
     def _begin(self) -> None:
         self.plan = CopyPlan(self.end, self.copied)
         self.touched = Crippled(self.plan, self.without)
-        self.touched.touch([], 0)
         self.chunks, self.batches = [], []
         self.delivered, self.frames, self.asked, self.visible = self.checkpoint, [], None, 0
 
-    def _moves(self) -> list:  # type: ignore[type-arg]
+    def _moves(self) -> list[Callable[[], None]]:
         return [
             *(self._write,) * 4,
             *(self._show,) * 3,

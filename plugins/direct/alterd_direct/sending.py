@@ -68,7 +68,8 @@ async def permitted(task: Task) -> None:
         await task.ready()
         if not task.wanted.may_complete:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(task.wanted_changed(), STILL_WAITING)
+                async with asyncio.timeout(STILL_WAITING):
+                    await task.wanted_changed()
         else:
             await asyncio.sleep(STILL_WAITING / 10)  # a cancel is on its way
         task.alive()

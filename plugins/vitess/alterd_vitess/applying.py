@@ -56,7 +56,8 @@ class Applying:
                 await run.bell.heard()
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(run.task.throttle.wait(APP), SLOWED)
+                async with asyncio.timeout(SLOWED):
+                    await run.task.throttle.wait(APP)
             await self._proof.prove()
             async with self._round:
                 keys = run.touched.take(self._proof.visible, BATCH * len(self._sessions))

@@ -71,7 +71,8 @@ class Completing:
             return True
         self._say("ready to complete", run.message)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(run.task.wanted_changed(), STILL_WAITING)
+            async with asyncio.timeout(STILL_WAITING):
+                await run.task.wanted_changed()
         return False
 
     async def _blocked(self) -> bool:

@@ -127,7 +127,8 @@ class CutOver:
         run = self._run
         tables = f"{identifier(run.table)} WRITE, {identifier(run.plan.shadow)} WRITE, {FENCE} READ"
         try:
-            await asyncio.wait_for(session.execute(f"LOCK TABLES {tables}"), LOCK_PATIENCE)
+            async with asyncio.timeout(LOCK_PATIENCE):
+                await session.execute(f"LOCK TABLES {tables}")
         except TimeoutError as error:
             raise NotNow(f"the locks were not had within {LOCK_PATIENCE:g} s") from error
         except StatementFailed as error:
@@ -173,7 +174,8 @@ class CutOver:
             f" {identifier(run.plan.shadow)} TO {identifier(run.table)}"
         )
         try:
-            await asyncio.wait_for(session.execute(sql), RENAME_PATIENCE)
+            async with asyncio.timeout(RENAME_PATIENCE):
+                await session.execute(sql)
         except TimeoutError as error:
             if not await _is_there(session, self._old):
                 raise NotNow(f"the RENAME did not come through within {RENAME_PATIENCE:g} s") from error
@@ -191,7 +193,8 @@ class CutOver:
 
 async def _within(seconds: float, work: Awaitable[T], otherwise: str) -> T:
     try:
-        return await asyncio.wait_for(work, seconds)
+        async with asyncio.timeout(seconds):
+            return await work
     except TimeoutError as error:
         raise NotNow(otherwise) from error
 

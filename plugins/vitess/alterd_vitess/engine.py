@@ -66,6 +66,7 @@ async def _until_swapped(run: Run, proof: Proof, applying: Applying, looking: Se
 
 
 async def _work(run: Run, following: Following, applying: Applying, looking: Session) -> Swapped:
+    await following.began.wait()
     await run.task.phase("copy")
     run.stage = "copying"
     await Copying(run, applying).to_the_end()

@@ -26,6 +26,8 @@ class Following:
 
     def __init__(self, run: Run, proof: Proof) -> None:
         self._run, self._proof = run, proof
+        self.began = asyncio.Event()
+        """The server sends its binlog, and no prepared transaction holds the table: the copy may begin."""
 
     async def forever(self) -> None:
         """Until the swap. Raises what ends the change stream for good: `UnsafeChange`, `StreamLost` again and again."""
@@ -53,7 +55,8 @@ class Following:
 
     async def _follow(self) -> None:
         run = self._run
-        stream = await ChangeStream.open(await self._watch())
+        stream = await ChangeStream.open(self._watch())
+        self.began.set()
         try:
             async for frame in stream:
                 if run.swapped:
@@ -66,7 +69,7 @@ class Following:
         finally:
             await stream.close()
 
-    async def _watch(self) -> Watch:
+    def _watch(self) -> Watch:
         run = self._run
         login = run.task.login()
         return Watch(

@@ -79,7 +79,8 @@ class Appender:
 
 async def _asked_to_stop(stopping: asyncio.Event) -> bool:
     try:
-        await asyncio.wait_for(stopping.wait(), PAUSE)
+        async with asyncio.timeout(PAUSE):
+            await stopping.wait()
     except TimeoutError:
         return False
     return True

@@ -77,7 +77,8 @@ class Child:
     async def ended(self) -> int:
         """Waits for the process to end by itself, a moment, then kills it; its exit code (negative: a signal)."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), ENDING)
+            async with asyncio.timeout(ENDING):
+                await self._process.wait()
         return await self.kill()
 
     async def kill(self) -> int:
@@ -87,7 +88,8 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         code = await self._process.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._pumping, 1.0)  # a stray heir of its stdout must not hold us up
+            async with asyncio.timeout(1.0):  # a stray heir of its stdout must not hold us up
+                await self._pumping
         return code
 
 

@@ -59,7 +59,8 @@ class Logbook:
     async def close(self) -> None:
         """Waits a moment for the last lines."""
         try:
-            await asyncio.wait_for(self._lines.join(), DRAIN)
+            async with asyncio.timeout(DRAIN):
+                await self._lines.join()
         except TimeoutError:
             self._lost += self._lines.qsize()
         self._publishing.cancel()

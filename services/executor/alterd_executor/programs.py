@@ -45,7 +45,8 @@ async def run_program(argv: Sequence[str], env: Mapping[str, str], cwd: Path, te
     except asyncio.CancelledError:
         _signal(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), GRACE)
+            async with asyncio.timeout(GRACE):
+                await process.wait()
         raise
     finally:
         _signal(process.pid, signal.SIGKILL)  # whatever is left of the group

@@ -51,7 +51,8 @@ class RunThrottle:
             while reason := self.judge():
                 self._send(ThrottledNow(app=app, reason=reason))
                 try:
-                    await asyncio.wait_for(self._heard.wait(), ASK_AGAIN)
+                    async with asyncio.timeout(ASK_AGAIN):
+                        await self._heard.wait()
                 except TimeoutError:
                     continue
                 self._heard.clear()

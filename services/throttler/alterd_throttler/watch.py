@@ -64,7 +64,8 @@ class Watch:
         self._asked_at = time.monotonic()
         if not self._settled.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), FIRST_ANSWER)
+                async with asyncio.timeout(FIRST_ANSWER):
+                    await self._settled.wait()
         age = time.monotonic() - self._decided_at
         if self._last is None:
             return self._verdict(go=False, reason="not measured yet", metrics={})

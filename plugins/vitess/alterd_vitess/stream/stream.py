@@ -38,7 +38,7 @@ class ChangeStream:
 
     @classmethod
     async def open(cls, watch: Watch) -> Self:
-        """Returns once the server sends its binlog.
+        """Returns once the server sends its binlog. No row may be copied before that, at a first start: see `prepared`.
 
         Raises `ShardUnreachable` (network, account), `StreamRefused`, `StreamLost`, `UnsafeChange`, and `InvalidInput`
         for a `start` that is no set of GTIDs.
