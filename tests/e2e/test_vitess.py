@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.e2e.client import Client
 from tests.e2e.fleet import TTL, Fleet
 from tests.e2e.online import ROWS, SMALL, Change, changing, start
 from tests.support import eventually
+from tests.support.servers import keyspace_of, new_server, shop_at
 from tests.support.shop import Shop
 
 POINTS = [name for name in FAILPOINTS if name.startswith("vitess.")]
@@ -118,3 +120,24 @@ async def test_nats_is_down_for_a_minute(nats: NatsServer, fleet: Fleet, client:
         assert change.committed() > before
         assert not [name for name in shop.tables() if name.startswith("_alterd_old")]
         nats.start()
+
+
+@pytest.mark.parametrize("how", ["killed", "restarted"])
+async def test_mysql_is_away_for_a_moment(fleet: Fleet, client: Client, tmp_path: Path, how: str) -> None:
+    """The next attempt goes on from the checkpoint; the load's doubts are settled by what is there."""
+    start(fleet, "scheduler", "intake", "throttler", "executor")
+    server = new_server(tmp_path / "server")
+    await asyncio.to_thread(server.start)
+    try:
+        with shop_at(server.endpoint).fresh() as shop:
+            other = Client(client.bus, keyspace_of(shop, tmp_path / "other", "other"))
+            await other.apply()
+            async with changing(other, shop) as change:
+                await change.until_copied(ROWS // 4)
+                await asyncio.to_thread(server.kill if how == "killed" else server.stop)
+                await asyncio.to_thread(server.start)
+            row = await change.row()
+            assert row is not None
+            assert row.attempt > 1
+    finally:
+        await asyncio.to_thread(server.remove)

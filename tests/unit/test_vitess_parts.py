@@ -261,6 +261,17 @@ def test_the_primary_key_is_preferred_and_another_is_taken_where_the_change_drop
     assert found.target_key == ("b",)
 
 
+def test_a_new_counter_is_no_matter_of_duplicates() -> None:
+    source = table([column("a")], [index("k", "a")])
+    shadow = table(
+        [column("id", auto_increment=True), column("a"), column("u", has_default=True)],
+        [index("PRIMARY", "id"), index("k", "a"), index("u", "u")],
+    )
+    found = mapped(source, shadow, "ADD id INT AUTO_INCREMENT PRIMARY KEY FIRST, ADD u INT DEFAULT 1 UNIQUE")
+    assert [each.name for each in found.unique] == ["u"]
+    assert found.counter == "id"
+
+
 def test_statements_use_bare_names() -> None:
     columns = [column("id"), column("v")]
     mapping = mapped(

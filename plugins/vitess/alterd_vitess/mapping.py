@@ -75,8 +75,13 @@ def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause]) -> Mappi
         if column.name not in taken and _needs_value(column)
     ]
     key, theirs = choose_key(source, shadow, pairs)
+    counter = next((column.name for column in shadow.columns if column.auto_increment), "")
+    numbered = {counter} - {each.name for each in filled}
     others = tuple(
-        each for each in shadow.indexes if each.unique and tuple(map(str.lower, each.columns)) != _lower(theirs)
+        each
+        for each in shadow.indexes
+        # numbers that the server gives out itself never meet
+        if each.unique and _lower(each.columns) != _lower(theirs) and not numbered & set(each.columns)
     )
     if any(each.has_expression for each in others):
         raise CannotRunOnline(
@@ -89,7 +94,7 @@ def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause]) -> Mappi
         target_key=theirs,
         filled=tuple(filled),
         unique=others,
-        counter=next((column.name for column in shadow.columns if column.auto_increment), ""),
+        counter=counter,
     )
 
 

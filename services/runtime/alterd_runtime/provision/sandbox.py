@@ -34,7 +34,6 @@ USER = "alterd"
 KEYSPACE = """\
 [keyspace]
 name = "{schema}"
-default_ddl_strategy = "mysql"
 
 [[keyspace.shards]]
 name = "0"
