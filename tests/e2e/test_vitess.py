@@ -18,7 +18,8 @@ from tests.support.servers import keyspace_of, new_server, shop_at
 from tests.support.shop import Shop
 
 POINTS = [name for name in FAILPOINTS if name.startswith("vitess.")]
-ALWAYS = {"vitess.chunk_committed", "vitess.copied", "vitess.locked", "vitess.renamed", "vitess.unlocked"}
+ALWAYS = {"vitess.chunk_committed", "vitess.locked", "vitess.renamed"}
+"""Killed there in every test run; at the others in the slow ones."""
 
 
 def point(name: str) -> object:
@@ -77,6 +78,7 @@ def inserts(shop: Shop, change: Change) -> int:
     return int(rows[0][0])
 
 
+@pytest.mark.slow
 async def test_the_scheduler_is_killed(fleet: Fleet, client: Client, shop: Shop) -> None:
     start(fleet, "intake", "throttler", "executor")
     scheduler = fleet.start("scheduler", **SMALL)
@@ -86,7 +88,7 @@ async def test_the_scheduler_is_killed(fleet: Fleet, client: Client, shop: Shop)
         fleet.start("scheduler")
 
 
-@pytest.mark.parametrize("where", ["copy", "vitess.locked"])
+@pytest.mark.parametrize("where", [pytest.param("copy", marks=pytest.mark.slow), "vitess.locked"])
 async def test_the_executor_is_paused_and_wakes_to_find_itself_replaced(
     fleet: Fleet, client: Client, shop: Shop, where: str
 ) -> None:
@@ -122,7 +124,7 @@ async def test_nats_is_down_for_a_minute(nats: NatsServer, fleet: Fleet, client:
         nats.start()
 
 
-@pytest.mark.parametrize("how", ["killed", "restarted"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("restarted", marks=pytest.mark.slow)])
 async def test_mysql_is_away_for_a_moment(fleet: Fleet, client: Client, tmp_path: Path, how: str) -> None:
     """The next attempt goes on from the checkpoint; the load's doubts are settled by what is there."""
     start(fleet, "scheduler", "intake", "throttler", "executor")

@@ -16,7 +16,7 @@ from tests.support.writers import SHAPES, Writers
 
 ALTER = "ALTER TABLE item ADD COLUMN c INT NOT NULL DEFAULT 7 FIRST, MODIFY a BIGINT NOT NULL, ADD INDEX by_a (a)"
 POINTS = sorted(name for name in FAILPOINTS if name.startswith(("vitess.", "run.", "executor.run")))
-ALWAYS = 2
+ALWAYS = 1
 """Seeds that every test run has; the others are slow together."""
 
 
