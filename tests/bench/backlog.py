@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from tests.bench.changes import PATIENCE, Applier, ChangeFailed
-from tests.bench.machine import quiet
+from tests.bench.machine import Watch
 from tests.bench.report import Apply
 from tests.bench.stand import CHANGED_ROW, TABLE, Stand
 
@@ -24,20 +24,20 @@ LOOK_AGAIN = 0.02
 
 
 async def apply(stand: Stand, contestant: Applier, rows: int, backlog: int, turn: int) -> Apply:
-    """`contestant` is on stage. Raises `ChangeFailed`, `WrongRows`."""
-    await asyncio.to_thread(stand.reset, rows)
-    before = await quiet()
+    """`contestant` is on stage, `stand` is reset. Raises `ChangeFailed`, `WrongRows`."""
     async with contestant.held() as held:
         with _stopped(held.pids):
             stopped = time.monotonic()
             changed = await asyncio.to_thread(_write, stand, backlog)
+        watch = Watch()
         woken = time.monotonic()
         arrived = await asyncio.to_thread(_watch, stand, held.shadow, backlog, changed)
+        disturbance = watch.over()
     await asyncio.to_thread(stand.check_rows, rows, f"IF(k <= {backlog}, k + {CHANGED_ROW}, k)")
     return Apply(
         contestant=contestant.name,
         turn=turn,
-        quiet=before,
+        disturbance=disturbance,
         rows=changed,
         written_s=woken - stopped,
         applied_s=arrived - woken,

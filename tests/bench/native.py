@@ -7,7 +7,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from alterd_contracts.states import Status
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.provision.nats_server import NatsServer
 from tests.bench.changes import PATIENCE, ChangeFailed, Held, Outcome
+from tests.bench.machine import family
 from tests.bench.stand import ALTER, SCHEMA, TABLE, Stand
 from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet
@@ -40,14 +41,6 @@ _events: Reader[MigrationEvent | RequestRefused] = Reader(MigrationEvent | Reque
 def engine_settings() -> dict[str, str]:
     """The engine's settings that this program was given."""
     return {name: value for name, value in os.environ.items() if name.startswith(ENGINE)}
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all that came of it, such as the reader of the change stream."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from _family(int(child))
 
 
 class Native:
@@ -92,7 +85,7 @@ class Native:
                 raise self._failed(uuid)
             assert self._fleet is not None
             [executor] = [service for service in self._fleet.services if service.name.startswith("executor")]
-            yield Held(shadow=shadow, pids=tuple(_family(executor.pid))[1:])
+            yield Held(shadow=shadow, pids=tuple(family(executor.pid))[1:])
             session.execute("ROLLBACK")
         await self._ended(uuid, begun)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -21,9 +24,9 @@ from alterd_contracts.errors import AlterdError
 from tests.bench import ghost
 from tests.bench.backlog import apply
 from tests.bench.changes import Applier, Contestant, NoChange, OwnAlter
-from tests.bench.machine import machine, quiet
+from tests.bench.machine import Watch, machine, until_quiet
 from tests.bench.native import Native
-from tests.bench.report import Report, Timing, text
+from tests.bench.report import Apply, Report, Stall, Timing, text
 from tests.bench.stalls import Rows, stall
 from tests.bench.stand import ALTER, OPTIONS, Stand
 
@@ -37,6 +40,8 @@ FLOOR = 3.0
 """Seconds of a run in which nothing is changed."""
 PARTS = ("copy", "stall", "apply")
 
+Measured = TypeVar("Measured", Timing, Stall, Apply)
+
 
 class Sitting:
     """One run of the bench."""
@@ -48,66 +53,86 @@ class Sitting:
         """In turns, so that a machine that becomes slower does so for all."""
         for turn in range(1, self._options.repeats + 1):
             for contestant in contestants:
-                await self._guarded(contestant, turn, self._copy(contestant, turn))
+                async with self._on_stage(contestant):
+                    await self._measured(partial(self._copy, contestant, turn), self.report.timings)
 
     async def stalls(self, contestants: Sequence[tuple[Contestant, int]]) -> None:
         """Each with its number of runs."""
-        rows = self._options.small_rows
-        source = await asyncio.to_thread(self._stand.seed_rows, rows)
+        source = await asyncio.to_thread(self._stand.seed_rows, self._options.small_rows)
         for contestant, runs in contestants:
-            if runs:
-                await self._guarded(contestant, 0, self._stalls(contestant, runs, source))
+            async with self._on_stage(contestant):
+                for turn in range(1, runs + 1):
+                    await self._measured(partial(self._stall, contestant, source, turn), self.report.stalls)
 
     async def applies(self, contestants: Sequence[Applier]) -> None:
         for turn in range(1, self._options.repeats + 1):
             for contestant in contestants:
-                await self._guarded(contestant, turn, self._apply(contestant, turn))
+                async with self._on_stage(contestant):
+                    await self._measured(partial(self._apply, contestant, turn), self.report.applies)
 
-    async def _copy(self, contestant: Contestant, turn: int) -> None:
+    async def _copy(self, contestant: Contestant, turn: int) -> Timing:
         rows = self._options.rows
-        async with contestant.on_stage():
-            await asyncio.to_thread(self._stand.reset, rows)
-            before = await quiet()
-            outcome = await contestant.change()
+        await asyncio.to_thread(self._stand.reset, rows)
+        await self._quiet()
+        watch = Watch()
+        outcome = await contestant.change()
+        disturbance = watch.over()
         await asyncio.to_thread(self._stand.check_rows, rows)
-        self.report.timings.append(
-            Timing(
-                contestant=contestant.name,
-                turn=turn,
-                quiet=before,
-                copy_s=outcome.copy,
-                total_s=outcome.total,
-                phases=outcome.phases,
-                said=outcome.said,
-            )
-        )
         _say(f"{contestant.name}: copy {outcome.copy:.2f} s, total {outcome.total:.2f} s {outcome.said}")
+        return Timing(
+            contestant=contestant.name,
+            turn=turn,
+            disturbance=disturbance,
+            copy_s=outcome.copy,
+            total_s=outcome.total,
+            phases=outcome.phases,
+            said=outcome.said,
+        )
 
-    async def _stalls(self, contestant: Contestant, runs: int, source: Rows) -> None:
-        async with contestant.on_stage():
-            for turn in range(1, runs + 1):
-                found = await stall(self._stand, contestant, self._options.small_rows, source, turn)
-                self.report.stalls.append(found)
-                _say(
-                    f"{contestant.name}: longest write at the swap {found.longest_at_swap_s * 1000:.1f} ms,"
-                    f" of the change {found.longest_s * 1000:.1f} ms {found.said}"
-                )
+    async def _stall(self, contestant: Contestant, source: Rows, turn: int) -> Stall:
+        rows = self._options.small_rows
+        await asyncio.to_thread(self._stand.reset, rows)
+        await self._quiet()
+        found = await stall(self._stand, contestant, rows, source, turn)
+        _say(
+            f"{contestant.name}: longest write at the swap {found.longest_at_swap_s * 1000:.1f} ms,"
+            f" of the change {found.longest_s * 1000:.1f} ms {found.said}"
+        )
+        return found
 
-    async def _apply(self, contestant: Applier, turn: int) -> None:
-        options = self._options
-        async with contestant.on_stage():
-            found = await apply(self._stand, contestant, options.rows, options.backlog, turn)
-        self.report.applies.append(found)
+    async def _apply(self, contestant: Applier, turn: int) -> Apply:
+        rows = self._options.rows
+        await asyncio.to_thread(self._stand.reset, rows)
+        await self._quiet()
+        found = await apply(self._stand, contestant, rows, self._options.backlog, turn)
         _say(f"{contestant.name}: {found.rows} rows applied in {found.applied_s:.2f} s, {found.rate:,.0f} rows/s")
+        return found
 
-    async def _guarded(self, contestant: Contestant, turn: int, work: Awaitable[None]) -> None:
+    async def _quiet(self) -> None:
+        await until_quiet(self._options.others / 2, self._options.patience)
+
+    async def _measured(self, run: Callable[[], Awaitable[Measured]], into: list[Measured]) -> None:
+        """Makes a run again that others disturbed, as often as the options allow; the last one counts."""
+        for tries_left in reversed(range(self._options.tries)):
+            found = await run()
+            if found.disturbance.others <= self._options.others or not tries_left:
+                into.append(found)
+                break
+            self.report.disturbed.append(found)
+            _say(f"others used {found.disturbance.others:.0%} of the cores: once more")
+        save(self.report)
+
+    @contextlib.asynccontextmanager
+    async def _on_stage(self, contestant: Contestant) -> AsyncIterator[None]:
+        """What goes wrong there is noted, and the others go on."""
         try:
-            await work
+            async with contestant.on_stage():
+                yield
         except (AlterdError, TimeoutError) as error:
-            words = f"{contestant.name}, turn {turn}: {str(error) or type(error).__name__}"
+            words = f"{contestant.name}: {str(error) or type(error).__name__}"
             _say(words)
             self.report.wrong.append(words)
-        save(self.report)
+            save(self.report)
 
 
 async def sit(options: argparse.Namespace, folder: Path) -> Report:
@@ -141,6 +166,7 @@ async def sit(options: argparse.Namespace, folder: Path) -> Report:
             backlog=options.backlog,
             server=OPTIONS,
             contestants={each.name: each.how for each in everyone},
+            others_limit=options.others,
             left_out=left_out,
         )
         sitting = Sitting(options, stand, report)
@@ -175,6 +201,9 @@ def _options(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--own-runs", type=int, default=30, help="alterd's cut-overs under writes")
     parser.add_argument("--peer-runs", type=int, default=5, help="each peer's cut-overs under writes")
     parser.add_argument("--floor-runs", type=int, default=10, help="writes with no change going on")
+    parser.add_argument("--others", type=float, default=0.1, help="share of the cores that others may use in a run")
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds to wait for that before a run")
+    parser.add_argument("--tries", type=int, default=3, help="how often a disturbed run is made")
     parser.add_argument("--parts", type=_words, default=PARTS, help=f"of {','.join(PARTS)}")
     parser.add_argument("--only", type=_words, default=(), help="contestants with one of these words in their name")
     parser.add_argument("--folder", type=Path, help="where MySQL keeps its data; needs 5 GB for 2,000,000 rows")

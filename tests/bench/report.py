@@ -37,33 +37,33 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     alterd: str
 
 
-class Quiet(msgspec.Struct, frozen=True, kw_only=True):
-    """How quiet the machine was just before a run, its server being at rest."""
+class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
+    """By other programs."""
 
     load: float
-    """Runnable processes of the last minute on average, this bench's own among them."""
-    busy: float
-    """Share of all cores that was in use for half a second."""
+    """Runnable processes of the minute before the run on average, this bench's own among them."""
+    others: float
+    """Share of all cores that others used during the run."""
 
 
-class Timing(msgspec.Struct, frozen=True, kw_only=True):
+class Timing(msgspec.Struct, frozen=True, kw_only=True, tag="timing"):
     """One change of the large table, with nobody else writing."""
 
     contestant: str
     turn: int
-    quiet: Quiet
+    disturbance: Disturbance
     copy_s: float
     total_s: float
     phases: dict[str, float] = {}
     said: str = ""
 
 
-class Stall(msgspec.Struct, frozen=True, kw_only=True):
+class Stall(msgspec.Struct, frozen=True, kw_only=True, tag="stall"):
     """One change of the small table, with writers on it."""
 
     contestant: str
     turn: int
-    quiet: Quiet
+    disturbance: Disturbance
     total_s: float
     swap_s: float
     """Between the end of the copy and the end."""
@@ -78,12 +78,12 @@ class Stall(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
 
 
-class Apply(msgspec.Struct, frozen=True, kw_only=True):
+class Apply(msgspec.Struct, frozen=True, kw_only=True, tag="apply"):
     """A backlog that was applied."""
 
     contestant: str
     turn: int
-    quiet: Quiet
+    disturbance: Disturbance
     rows: int
     written_s: float
     """Seconds for which it was stopped while the backlog was written."""
@@ -109,6 +109,10 @@ class Report(msgspec.Struct, kw_only=True):
     """mysqld's options, beside those that every server of alterd's has."""
     contestants: dict[str, str]
     """By name, how they were run."""
+    others_limit: float
+    """Share of the cores that others may use during a run before it is made again."""
+    disturbed: list[Timing | Stall | Apply] = []
+    """What was measured in runs that were made again."""
     timings: list[Timing] = []
     stalls: list[Stall] = []
     applies: list[Apply] = []
@@ -149,12 +153,13 @@ def text(report: Report) -> str:
 
 def _disturbed(report: Report) -> str:
     runs: list[Timing | Stall | Apply] = [*report.timings, *report.stalls, *report.applies]
-    busy = sorted(each.quiet.busy for each in runs)
-    if not busy:
+    others = sorted(each.disturbance.others for each in runs)
+    if not others:
         return ""
     return (
-        f"just before the {len(busy)} runs, the server at rest, {median(busy):.0%} of the cores was in use"
-        f" (median; at most {busy[-1]:.0%})"
+        f"during the {len(runs)} runs other programs used {median(others):.0%} of the cores (median; at most"
+        f" {others[-1]:.0%}); {len(report.disturbed)} more runs that met with more than {report.others_limit:.0%} were"
+        " made again"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.bench.changes import Contestant, NoChange
-from tests.bench.machine import quiet
+from tests.bench.machine import Watch
 from tests.bench.report import Stall
 from tests.bench.stand import Stand, WrongRows
 from tests.bench.writers import writing
@@ -17,12 +17,15 @@ Rows = dict[int, tuple[int, str, str]]
 
 
 async def stall(stand: Stand, contestant: Contestant, rows: int, source: Rows, turn: int) -> Stall:
-    """`contestant` is on stage; `source`: the seed's rows. Raises `ChangeFailed`, `WritersFailed`, `WrongRows`."""
-    await asyncio.to_thread(stand.reset, rows)
-    before = await quiet()
+    """`contestant` is on stage, `stand` is reset; `source`: the seed's rows.
+
+    Raises `ChangeFailed`, `WritersFailed`, `WrongRows`.
+    """
     async with writing(stand, rows, seed=turn) as application:
         await asyncio.sleep(LEAD)
+        watch = Watch()
         outcome = await contestant.change()
+        disturbance = watch.over()
         await asyncio.sleep(LEAD)
     written = application.written
     if not isinstance(contestant, NoChange):
@@ -34,7 +37,7 @@ async def stall(stand: Stand, contestant: Contestant, rows: int, source: Rows, t
     return Stall(
         contestant=contestant.name,
         turn=turn,
-        quiet=before,
+        disturbance=disturbance,
         total_s=outcome.total,
         swap_s=outcome.ended - swap_began,
         writes=written.count(outcome.begun, outcome.ended),

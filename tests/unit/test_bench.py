@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -9,11 +11,12 @@ import pytest
 
 from tests.bench import figures, ghost
 from tests.bench.ghost_output import Course, Status, locked_for, status_of
+from tests.bench.machine import Use, family
 from tests.bench.peers import main
-from tests.bench.report import Apply, Machine, Quiet, Report, Stall, Timing, text
+from tests.bench.report import Apply, Disturbance, Machine, Report, Stall, Timing, text
 from tests.bench.writers import PAD, Written, text_of
 
-QUIET = Quiet(load=0.1, busy=0.0)
+QUIET = Disturbance(load=0.1, others=0.02)
 
 GHOST_SAYS = """\
 2026-11-21 08:03:35 INFO starting gh-ost 1.1.10 (git commit: none)
@@ -104,6 +107,22 @@ def test_numbers_as_they_are_shown() -> None:
     assert figures.per_second(figures.summary([54627.2])) == "54,627"
 
 
+def test_what_others_use_is_the_rest() -> None:
+    before = Use(whole=1000, busy=300, ours=200)
+    assert Use(whole=1100, busy=380, ours=230).others_since(before) == 0.5
+    assert Use(whole=1100, busy=330, ours=231).others_since(before) == 0.0  # counted at slightly different moments
+    assert before.others_since(before) == 0.0
+
+
+def test_a_process_knows_its_own() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert next(family(os.getpid())) == os.getpid()
+        assert child.pid in family(os.getpid())
+        child.kill()
+    assert child.pid not in family(os.getpid())
+    assert 0 < Use.now().ours <= Use.now().busy
+
+
 def test_a_table_is_aligned() -> None:
     shown = figures.table(["", "s"], [["a", "1.00"], ["long name", "12.00"]])
     assert shown.splitlines() == ["               s", "---------  -----", "a           1.00", "long name  12.00"]
@@ -128,14 +147,14 @@ def test_what_writers_did_is_laid_over_the_source() -> None:
 
 
 def a_timing(contestant: str, turn: int, copy: float, total: float, /, **phases: float) -> Timing:
-    return Timing(contestant=contestant, turn=turn, quiet=QUIET, copy_s=copy, total_s=total, phases=phases)
+    return Timing(contestant=contestant, turn=turn, disturbance=QUIET, copy_s=copy, total_s=total, phases=phases)
 
 
 def a_stall(contestant: str, turn: int, longest: float, refused: int = 0) -> Stall:
     return Stall(
         contestant=contestant,
         turn=turn,
-        quiet=QUIET,
+        disturbance=QUIET,
         total_s=2.0,
         swap_s=1.0,
         writes=1990,
@@ -146,7 +165,7 @@ def a_stall(contestant: str, turn: int, longest: float, refused: int = 0) -> Sta
 
 
 def an_apply(contestant: str, seconds: float) -> Apply:
-    return Apply(contestant=contestant, turn=1, quiet=QUIET, rows=200_000, written_s=3.0, applied_s=seconds)
+    return Apply(contestant=contestant, turn=1, disturbance=QUIET, rows=200_000, written_s=3.0, applied_s=seconds)
 
 
 def a_report() -> Report:
@@ -162,6 +181,7 @@ def a_report() -> Report:
         small_rows=100_000,
         backlog=200_000,
         server=("--innodb-buffer-pool-size=2G",),
+        others_limit=0.1,
         contestants={},
     )
 
@@ -183,7 +203,7 @@ def test_the_report_compares_with_gh_ost_and_with_in_place() -> None:
     assert measured == "alterd vitess 5.00 (4.50–5.50) 6.00 (5.40–6.60)"
     assert compared == "alterd vitess 3.60 3.33 0.80 0.67"
     assert phases == "alterd vitess, median seconds: prepare 0.20, copy 5.00"
-    assert "just before the 9 runs, the server at rest, 0% of the cores was in use" in shown
+    assert "during the 9 runs other programs used 2% of the cores (median; at most 2%); 0 more" in shown
     assert "longest write" not in shown
     assert "apply of" not in shown
 
@@ -214,6 +234,7 @@ def test_the_report_of_stalls_and_of_the_apply() -> None:
 def test_the_report_names_what_is_wrong_and_keeps_every_timing() -> None:
     report = a_report()
     report.timings.append(a_timing("alterd vitess", 1, 5.0, 6.0, copy=5.0))
+    report.disturbed.append(a_stall("gh-ost", 1, 1.0))
     report.wrong.append("alterd vitess, turn 2: sb has 1999999 rows")
     assert "WRONG: alterd vitess, turn 2: sb has 1999999 rows" in text(report)
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
