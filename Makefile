@@ -18,8 +18,8 @@ $(SETUP): pyproject.toml constraints.txt scripts/make-venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(SETUP) ## MySQL, NATS and all services here; three changes from start to end
-	@$(BIN)/alterd demo
+demo: $(SETUP) ## A table of 500,000 rows is altered under load, every row proven; SABOTAGE=drop, double or change
+	@$(BIN)/alterd demo $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 test: $(SETUP) ## All tests but the slow ones, on real NATS and MySQL
 	$(BIN)/python -m pytest -m "not slow"
@@ -37,8 +37,9 @@ format: $(SETUP) ## Puts the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(SETUP) ## From a submission to its run, in milliseconds
+bench: $(SETUP) ## Times beside gh-ost and MySQL's own ALTER, and of a submission; BENCH="--rows 100000" for less
 	$(BIN)/python -m tests.bench.submission_latency
+	$(BIN)/python -m tests.bench.peers $(BENCH)
 
 clean: ## Removes the virtual environment and what tools left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

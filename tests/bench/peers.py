@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -136,6 +137,9 @@ class Sitting:
 
 
 async def sit(options: argparse.Namespace, folder: Path) -> Report:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # its servers and tools go with it
     with Stand(folder).running() as stand:
         _say(f"filling {options.rows:,} and {options.small_rows:,} rows")
         sizes = {rows: stand.make_seed(rows) for rows in {options.rows, options.small_rows}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,22 @@ async def test_an_old_snapshot_is_waited_for(shop: Shop, tmp_path: Path) -> None
         assert [tuple(row) for row in cursor.fetchall()] == [(400,)]
         cursor.execute("COMMIT")
     assert isinstance(await running.ending(), RunCompleted)
+
+
+async def test_a_statement_with_rare_characters_does_not_disturb_the_look(shop: Shop, tmp_path: Path) -> None:
+    """INNODB_TRX of 9.7 cannot be read while one runs."""
+    filled(shop)
+
+    def slow() -> None:
+        shop.run("UPDATE item SET b = '\N{FOX FACE}' WHERE id = 1 AND SLEEP(1.5) = 0")
+
+    running = await Running.start(shop, altering(shop, "ALTER TABLE item ADD c INT"), tmp_path, postponed=True)
+    await running.until_stage("ready to complete")
+    writing = asyncio.create_task(asyncio.to_thread(slow))
+    await eventually(lambda: bool(shop.run("SELECT 1 FROM performance_schema.processlist WHERE state = 'User sleep'")))
+    await running.attempt.permit()
+    assert isinstance(await running.ending(), RunCompleted)
+    await writing
 
 
 async def test_a_backup_lock_is_waited_for(shop: Shop, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 from alterd_contracts.strategy import Session
 from alterd_vitess.blockers import blockers
@@ -28,11 +29,11 @@ def back_off(attempts: int) -> float:
 
 
 class Completing:
-    """From the end of the copy to the swap."""
+    """From the end of the copy, at which it is made, to the swap."""
 
-    def __init__(self, run: Run, cut_over: CutOver, looker: Session, copied_at: str) -> None:
+    def __init__(self, run: Run, cut_over: CutOver, looker: Session) -> None:
         self._run, self._cut_over = run, cut_over
-        self._looker, self._copied_at = looker, copied_at
+        self._looker, self._copied_at = looker, time.monotonic()
         self._told = False
 
     async def to_the_swap(self) -> Swapped:
@@ -77,7 +78,7 @@ class Completing:
 
     async def _blocked(self) -> bool:
         run = self._run
-        found = await blockers(self._looker, run.schema, run.table, self._copied_at)
+        found = await blockers(self._looker, run.schema, run.table, time.monotonic() - self._copied_at)
         if found:
             words = f"the cut-over waits: {'; '.join(each.words for each in found[:3])}"
             if run.stage == "blocked" and not self._told:  # what is over at the second look is not worth a line

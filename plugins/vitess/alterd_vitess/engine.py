@@ -31,7 +31,7 @@ async def alter(task: Task, settings: VitessSettings) -> Facts:
     await task.phase("prepare")
     run = await prepare(task, settings)
     proving = await open_rows(task, run.zone)
-    looking = await open_rows(task, "SYSTEM")
+    looking = await open_rows(task, run.zone)
     proof = Proof(proving, run.positions)
     applying = Applying(run, proof)
     await applying.open()
@@ -71,12 +71,10 @@ async def _work(run: Run, following: Following, applying: Applying, looking: Ses
     run.stage = "copying"
     await Copying(run, applying).to_the_end()
     failpoint("vitess.copied")
-    copied_at = str(await looking.value("SELECT NOW(6)"))
     await run.task.phase("catch-up")
     run.stage = "catching up"
     old = await run.task.artifact(ArtifactKind.OLD)
-    cut_over = CutOver(run, following, applying, old)
-    return await Completing(run, cut_over, looking, copied_at).to_the_swap()
+    return await Completing(run, CutOver(run, following, applying, old), looking).to_the_swap()
 
 
 async def _finish(run: Run) -> None:

@@ -11,6 +11,8 @@ from alterd_runtime.sql import Clause, ClauseKind
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.tables import Table
 
+EVENTS = ("events_transactions_current", "transaction", "wait/lock/metadata/sql/mdl")
+"""What of performance_schema must be on; it is by default."""
 USE_ANOTHER = "use the strategy mysql, or gh-ost and pt-osc where they are offered"
 
 _SERVER = """
@@ -20,6 +22,12 @@ SELECT @@global.gtid_mode AS gtid_mode, @@global.log_bin AS log_bin, @@global.bi
 _PRIMARIES = """
 SELECT COUNT(*) FROM performance_schema.replication_group_members
 WHERE MEMBER_ROLE = 'PRIMARY' AND MEMBER_STATE = 'ONLINE'
+"""
+_EVENTS = """
+SELECT (SELECT COUNT(*) FROM performance_schema.setup_consumers
+        WHERE NAME = 'events_transactions_current' AND ENABLED = 'YES')
+     + (SELECT COUNT(*) FROM performance_schema.setup_instruments
+        WHERE NAME IN ('transaction', 'wait/lock/metadata/sql/mdl') AND ENABLED = 'YES')
 """
 _TRIGGERS = """
 SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS
@@ -80,6 +88,14 @@ async def server_obstacles(session: Session) -> list[AlterdError]:
         needs("binlog_row_image", "FULL", row["row_image"])
     if row["partial"]:
         needs("binlog_row_value_options", "''", row["partial"])
+    if int(await session.value(_EVENTS)) < len(EVENTS):
+        found.append(
+            CannotRunOnline(
+                f"the primary does not show who holds a table or a snapshot ({', '.join(EVENTS)}): "
+                "a swap could block writers or show half a table to a backup",
+                hint="switch these on in performance_schema.setup_consumers and setup_instruments",
+            )
+        )
     found += await _filters(session, str(row["version"]))
     if int(await session.value(_PRIMARIES)) > 1:
         found.append(
