@@ -49,9 +49,7 @@ async def blockers(session: Session, schema: str, table: str, since_copied: floa
         if blocker is not None:
             found[row["id"], row["object"]] = blocker
     for row in await session.query(_VIEWS, (since_copied,)):
-        words = (
-            f"connection {row['id']} has a snapshot that is {row['age']} s old: it would see a part of the new table"
-        )
+        words = f"connection {row['id']} has a snapshot of {row['age']:.1f} s ago: it would see a part of the new table"
         found.setdefault((row["id"], "TABLE"), Blocker(words=words))
     return list(found.values())
 

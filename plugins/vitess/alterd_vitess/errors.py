@@ -2,7 +2,8 @@
 
 AlterdError
 ├── Refused (contracts)
-│   └── CannotRunOnline        the table, the change or the server is nothing for an online change
+│   └── StatementRefused (contracts)
+│       └── CannotRunOnline    the table, the change or the server is nothing for an online change; its parent's code
 └── MigrationFailed (contracts)
     ├── StatementFailed (contracts)
     │   └── DuplicateRows      two rows of the source have the same value in a unique key of the new table
@@ -13,13 +14,11 @@ AlterdError
 
 from __future__ import annotations
 
-from alterd_contracts.errors import MigrationFailed, Refused, StatementFailed
+from alterd_contracts.errors import MigrationFailed, StatementFailed, StatementRefused
 
 
-class CannotRunOnline(Refused):
+class CannotRunOnline(StatementRefused):
     """The change cannot be run online."""
-
-    code = "cannot_run_online"
 
 
 class DuplicateRows(StatementFailed):
