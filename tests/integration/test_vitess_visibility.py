@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from alterd_executor.protocol import RunCompleted
+from alterd_vitess.gtid import GtidSet
+from alterd_vitess.positions import Positions
 from alterd_vitess.proof import Proof
+from tests.integration.executor_support import session
 from tests.integration.vitess_support import Running, altering
 from tests.support import eventually
 from tests.support.shop import Shop
@@ -66,6 +69,29 @@ async def changed_late(shop: Shop, workdir: Path) -> str:
 def _is_committing(shop: Shop) -> bool:
     rows = shop.run("SELECT COUNT(*) FROM performance_schema.processlist WHERE state LIKE '%semi-sync%'")
     return rows != [(0,)]
+
+
+async def test_nobody_takes_anothers_question_for_an_answer(semi_sync: Shop) -> None:
+    """Two ask at once: the second knows no more than the first, which still waits."""
+    async with session(semi_sync) as asking:
+        positions = Positions(GtidSet.parse(str(await asking.value("SELECT @@global.gtid_executed"))))
+        proof = Proof(asking, positions)
+        sid = str(await asking.value("SELECT @@server_uuid"))
+        last = max(last for name, _, last in positions.received.intervals() if name == sid)
+        coming = [(sid, last + 1, last + 1)]
+        positions.receive(coming)
+        proof.needed(coming)
+        with late_visibility(semi_sync):
+            writing = asyncio.create_task(
+                asyncio.to_thread(semi_sync.run, "UPDATE customer SET name = 'Anna' WHERE id = 1")
+            )
+            await eventually(lambda: _is_committing(semi_sync))
+            first, second = asyncio.create_task(proof.prove()), asyncio.create_task(proof.prove())
+            done, _ = await asyncio.wait({first, second}, timeout=0.3)
+            assert not done
+            assert proof.visible == 0
+            await writing
+        assert [await first, await second] == [1, 1]
 
 
 async def test_a_change_is_applied_when_it_is_visible(semi_sync: Shop, tmp_path: Path) -> None:
