@@ -14,7 +14,7 @@ import msgspec
 from alterd_contracts import __version__
 from tests.bench.report import Disturbance, Machine
 
-LOOKED = 1.0
+LOOKED = 2.0
 """Seconds for which the cores are watched before a run."""
 
 

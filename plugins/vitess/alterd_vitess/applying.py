@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from alterd_contracts.errors import StatementFailed
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
-from alterd_vitess.duplicates import Duplicates
-from alterd_vitess.memory import write_chunk
+from alterd_vitess.collisions import Collisions
 from alterd_vitess.proof import Proof
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
@@ -20,15 +19,10 @@ APP = "vplayer"
 """What the throttler knows the apply as; Vitess's name."""
 BATCH = 1000
 """Keys of one transaction; from 500 to 2000 made no difference when measured."""
-MOST = 20_000
-"""Keys that join in on a duplicate."""
 ALONE = 200
 """Keys up to which one session does it."""
 SLOWED = 1.0
 """Seconds between two rounds while the throttler says wait: the apply is slowed, never stopped."""
-PATIENCE = 50
-"""Times that keys are tried again after a deadlock, a lock wait or a duplicate."""
-PAUSE = 0.01
 
 
 class Applying:
@@ -38,7 +32,7 @@ class Applying:
         self._run, self._proof = run, proof
         self._sessions: list[Session] = []
         self._round = asyncio.Lock()
-        self._duplicates = Duplicates(run)
+        self._collisions = Collisions(run)
         self.applied = 0
 
     async def open(self) -> None:
@@ -48,7 +42,7 @@ class Applying:
     async def close(self) -> None:
         for session in self._sessions:
             await session.close()
-        await self._duplicates.close()
+        await self._collisions.close()
 
     async def forever(self) -> None:
         """Raises `StatementFailed`, `DuplicateRows`."""
@@ -79,12 +73,12 @@ class Applying:
         Returns its rows. Raises `StatementFailed`, `DuplicateRows`.
         """
         async with self._round:
-            return await self._together((), chunk)
+            return await self._collisions.settle((), chunk)
 
     async def together(self, keys: Sequence[bytes]) -> None:
         """Applies keys, and what is in their way, in one transaction. Raises `DuplicateRows`."""
         async with self._round:
-            await self._together(keys)
+            await self._collisions.settle(keys)
 
     async def _apply(self, keys: Sequence[bytes]) -> None:
         """One round: the keys over all sessions, then the barrier."""
@@ -106,65 +100,15 @@ class Applying:
                 run.touched.applied(part)
                 self.applied += len(part)
         if again:
-            await self._together(again)
+            await self._collisions.settle(again)
             run.touched.applied(again)
             self.applied += len(again)
 
-    async def _together(self, keys: Sequence[bytes], chunk: Range | None = None) -> int:
-        """Within a round of its own: one transaction, whose rows all come from one snapshot.
-
-        On a duplicate everything that is touched by then joins in, and what is in the way beside it: then nothing
-        that is older than the snapshot is left to collide with, but what was written a moment ago.
-        """
+    async def _transaction(self, session: Session, keys: Sequence[bytes]) -> None:
+        """One statement deletes, one inserts: what one snapshot has."""
         run = self._run
-        wanted = set(keys)
-        joined: list[bytes] = []
-        tries, pause = 0, PAUSE
-        try:
-            while True:
-                try:
-                    rows = await self._transaction(self._sessions[0], sorted(wanted), chunk)
-                    break
-                except StatementFailed as error:
-                    tries += 1
-                    if errno(error) not in {DUPLICATE_ENTRY, *AGAIN} or tries > PATIENCE:
-                        raise
-                    if errno(error) == DUPLICATE_ENTRY:
-                        more = await self._colliding(wanted, chunk, joined)
-                        if more - wanted:
-                            wanted |= more
-                            tries = 0  # it comes to an end: there are only so many rows
-                            continue
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 1.0)
-        except BaseException:
-            run.touched.put_back(joined)
-            raise
-        run.touched.applied(joined)
-        return rows
-
-    async def _colliding(self, keys: set[bytes], chunk: Range | None, joined: list[bytes]) -> set[bytes]:
-        """What is to be applied with `keys`; those of it that were taken for it go into `joined`."""
-        run = self._run
-        blocking = await self._duplicates.in_the_way(keys, chunk)
-        while any(run.copy.flying(key) not in (None, chunk) for key in blocking):
-            await run.bell.heard()
-        await self._proof.prove()
-        taken = run.touched.take(self._proof.visible, MOST)
-        joined += taken
-        return blocking | set(taken)
-
-    async def _transaction(self, session: Session, keys: Sequence[bytes], chunk: Range | None = None) -> int:
-        """One statement deletes, one inserts; the rows of the chunk, if there is one."""
-        run = self._run
-        rows = 0
         async with run.task.fenced(session):
-            if keys:
-                await session.execute(run.statements.delete(keys))
-            await session.execute(run.statements.insert(keys, chunk))
-            if chunk is not None:
-                rows = int(await session.value(run.statements.count(chunk)))
-                await write_chunk(session, run.record, chunk, rows)
+            await session.execute(run.statements.delete(keys))
+            await session.execute(run.statements.insert(keys))
             failpoint("vitess.batch_applied")
         failpoint("vitess.batch_committed")
-        return rows

@@ -48,11 +48,6 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"({key.where_between(chunk.low, chunk.high)})")
         return f"SELECT {self.mapping.expressions} FROM {self._source} WHERE {' OR '.join(parts)}"
 
-    def count(self, chunk: Range) -> str:
-        """How many rows of the range the shadow has."""
-        key = self.mapping.target
-        return f"SELECT COUNT(*) FROM {identifier(self.shadow)} WHERE {key.where_between(chunk.low, chunk.high)}"
-
     @property
     def _source(self) -> str:
         return f"{identifier(self.table)} FORCE INDEX ({identifier(self.mapping.key.name)})"

@@ -71,6 +71,11 @@ class Touched:
             self._waiting[key] = self._waiting.pop(key)
         return batch
 
+    def applicable(self, limit: int) -> set[bytes]:
+        """Some of the keys that wait, whose rows the shadow may have; they go on waiting."""
+        some = islice(self._waiting, limit)
+        return {key for key in some if not self.plan.ahead(key) and self.plan.flying(key) is None}
+
     def take_all(self) -> list[bytes]:
         """All keys, where nobody writes any more: the copy is finished and the table locked."""
         if not self.plan.finished or self._taken:
