@@ -138,7 +138,7 @@ def let_go(source: Endpoint) -> None:
     session = source.open(connect_timeout=2.0)
     try:
         idle = session.query(
-            "SELECT ID AS id FROM information_schema.PROCESSLIST"
+            "SELECT ID AS id FROM performance_schema.processlist"
             " WHERE COMMAND LIKE 'Binlog Dump%' AND STATE LIKE '%has sent all binlog%'"
         )
         for stream in idle:
