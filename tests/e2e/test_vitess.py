@@ -18,7 +18,7 @@ from tests.support.servers import keyspace_of, new_server, shop_at
 from tests.support.shop import Shop
 
 POINTS = [name for name in FAILPOINTS if name.startswith("vitess.")]
-ALWAYS = {"vitess.chunk_committed", "vitess.locked", "vitess.renamed"}
+ALWAYS = {"vitess.locked", "vitess.renamed"}
 """Killed there in every test run; at the others in the slow ones."""
 
 

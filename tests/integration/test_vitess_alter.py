@@ -51,10 +51,7 @@ async def test_an_empty_table(shop: Shop, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [
-        name if name in ("int", "decimal", "binary", "composite") else pytest.param(name, marks=pytest.mark.slow)
-        for name in SHAPES
-    ],
+    [name if name in ("int", "binary", "composite") else pytest.param(name, marks=pytest.mark.slow) for name in SHAPES],
 )
 async def test_every_kind_of_key_under_writes(shop: Shop, tmp_path: Path, shape: str) -> None:
     writers = Writers(shop, SHAPES[shape], seed=1)
@@ -65,7 +62,7 @@ async def test_every_kind_of_key_under_writes(shop: Shop, tmp_path: Path, shape:
     writers.check("c = 7")
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))])
 async def test_attempts_that_vanish_again_and_again(shop: Shop, tmp_path: Path, seed: int) -> None:
     """Each time the next one goes on from the checkpoint."""
     chance = random.Random(seed)
