@@ -49,6 +49,9 @@ class Running:
     async def until_stage(self, stage: str) -> None:
         await self._until(lambda: any(each.stage == stage for each in progress(self.attempt)[-1:]))
 
+    async def until_message(self, part: str) -> None:
+        await self._until(lambda: any(part in each.message for each in progress(self.attempt)[-1:]))
+
     async def until_copied(self, rows: int) -> None:
         await self._until(lambda: any(each.rows_copied >= rows for each in progress(self.attempt)[-1:]))
 

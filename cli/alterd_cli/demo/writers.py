@@ -67,7 +67,9 @@ class Holder:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Returns at once; `tell` hears when it is open. Does nothing while one is open."""
+        """`tell` hears when it is open. Does nothing while one is open; waits for one that is told to end."""
+        if self._thread is not None and self._ending.is_set():
+            self._thread.join()  # it may have told its end, and not ended yet
         if self._thread is None or not self._thread.is_alive():
             self._ending.clear()
             self._thread = threading.Thread(target=self._run, name=f"hold {self._hold}", daemon=True)
