@@ -41,6 +41,11 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     """The shadow's AUTO_INCREMENT column; empty for none."""
 
     @property
+    def same_key(self) -> bool:
+        """The key's columns are in the shadow what they are in the source: one order, one meaning of each literal."""
+        return True
+
+    @property
     def target(self) -> Key:
         """The source's key under the shadow's names."""
         columns = (
