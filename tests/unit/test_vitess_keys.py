@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -265,5 +266,13 @@ def test_keys_of_another_length_are_refused() -> None:
         key(ID, NAME).of_row([1])
 
 
-def test_types_whose_order_is_the_servers_own_are_not_supported() -> None:
-    assert not SUPPORTED & {"char", "varchar", "text", "enum", "set", "float", "double", "bit", "json", "blob"}
+def test_types_that_no_key_is_made_of_are_not_supported() -> None:
+    assert not SUPPORTED & {"text", "float", "double", "json", "blob", "geometry", "vector"}
+
+
+def test_texts_say_nothing_of_their_order() -> None:
+    name = KeyColumn(name="n", data_type="varchar", length=80, charset="utf8mb4")
+    assert key(ID).ordered
+    assert not key(name).ordered
+    assert not key(ID, name).ordered
+    assert not msgspec.structs.replace(key(ID, ID), more=1).ordered

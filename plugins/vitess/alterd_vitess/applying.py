@@ -10,6 +10,7 @@ from alterd_contracts.errors import StatementFailed
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
 from alterd_vitess.collisions import Collisions
+from alterd_vitess.locating import prepare_keys, shadow_rows
 from alterd_vitess.proof import Proof
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
@@ -36,8 +37,12 @@ class Applying:
         self.applied = 0
 
     async def open(self) -> None:
-        for _ in range(self._run.settings.apply_sessions):
-            self._sessions.append(await open_rows(self._run.task, self._run.zone))
+        run = self._run
+        # two spellings of one key must not be applied side by side
+        for _ in range(run.settings.apply_sessions if run.mapping.key.ordered else 1):
+            session = await open_rows(run.task, run.zone)
+            self._sessions.append(session)
+            await prepare_keys(run, session)
 
     async def close(self) -> None:
         for session in self._sessions:
@@ -55,7 +60,7 @@ class Applying:
                 async with asyncio.timeout(SLOWED):
                     await run.task.throttle.wait(APP)
             await self._proof.prove()
-            async with self._round:
+            async with contextlib.nullcontext() if run.mapping.key.ordered else run.turn, self._round:
                 keys = run.touched.take(self._proof.visible, BATCH * len(self._sessions))
                 if keys:
                     await self._apply(sorted(keys))
@@ -108,7 +113,12 @@ class Applying:
         """One statement deletes, one inserts: what one snapshot has."""
         run = self._run
         async with run.task.fenced(session):
-            await session.execute(run.statements.delete(keys))
-            await session.execute(run.statements.insert(keys))
+            await remove(run, session, keys)
+            await session.execute(run.statements.insert(keys, left_out=run.left_out))
             failpoint("vitess.batch_applied")
         failpoint("vitess.batch_committed")
+
+
+async def remove(run: Run, session: Session, keys: Sequence[bytes]) -> None:
+    """Deletes the shadow's rows of source keys."""
+    await session.execute(f"DELETE {await shadow_rows(run, session, keys)}")

@@ -16,6 +16,7 @@ from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.mysql.quoting import identifier
 from alterd_vitess.errors import DuplicateRows
+from alterd_vitess.locating import prepare_keys, shadow_rows, source_keys
 from alterd_vitess.memory import write_chunk
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
@@ -42,6 +43,7 @@ class Collisions:
         self._session: Session | None = None
         self._turn = asyncio.Lock()
         self._key = run.mapping.target
+        """Of the shadow, and of the temporary table."""
 
     async def settle(self, keys: Iterable[bytes], chunk: Range | None = None) -> int:
         """Applies the keys, copies the chunk, and applies what is in their way, in one transaction.
@@ -80,13 +82,14 @@ class Collisions:
             run = self._run
             self._session = await open_rows(run.task, run.zone, innodb_strict_mode=0)
             await self._session.execute(typed_copy(run.plan.shadow_definition, ROWS, run.mapping.counter))
+            await prepare_keys(run, self._session)
         return self._session
 
     async def _read(self, session: Session, keys: set[bytes], chunk: Range | None) -> None:
         """The source's rows, in one statement."""
         run = self._run
         await session.execute(f"DELETE FROM {identifier(ROWS)}")
-        select = run.statements.select(sorted(keys), chunk)
+        select = run.statements.select(sorted(keys), chunk, left_out=run.left_out)
         await session.execute(f"INSERT INTO {identifier(ROWS)} ({run.mapping.names}) {select}")
 
     async def _in_the_way(self, session: Session, keys: set[bytes], chunk: Range | None) -> set[bytes]:
@@ -95,9 +98,11 @@ class Collisions:
         for index in self._run.mapping.unique:
             await self._check(session, index)
             found |= await self._holders(session, index)
-        found = {key for key in found - keys if chunk is None or key not in chunk}
-        while any(self._run.copy.flying(key) for key in found):
-            await self._run.bell.heard()  # committed at the server; that chunk's end is on its way to us
+        found = await source_keys(self._run, session, found) - keys
+        if self._run.mapping.key.ordered:
+            found = {key for key in found if chunk is None or key not in chunk}
+            while any(self._run.copy.flying(key) for key in found):
+                await self._run.bell.heard()  # committed at the server; that chunk's end is on its way to us
         return found
 
     async def _apply(self, session: Session, keys: set[bytes], chunk: Range | None) -> int:
@@ -105,14 +110,13 @@ class Collisions:
         rows = 0
         async with run.task.fenced(session):
             if keys:
-                await session.execute(run.statements.delete(sorted(keys)))
+                await session.execute(f"DELETE {await shadow_rows(run, session, sorted(keys))}")
             await session.execute(
                 f"INSERT INTO {identifier(run.plan.shadow)} ({run.mapping.names})"
                 f" SELECT {run.mapping.names} FROM {identifier(ROWS)}"
             )
             if chunk is not None:
-                where = self._key.where_between(chunk.low, chunk.high)
-                rows = int(await session.value(f"SELECT COUNT(*) FROM {identifier(ROWS)} WHERE {where}"))
+                rows = max(0, int(await session.value(f"SELECT COUNT(*) FROM {identifier(ROWS)}")) - len(keys))
                 await write_chunk(session, run.record, chunk, rows)
             failpoint("vitess.batch_applied")
         failpoint("vitess.batch_committed")
@@ -120,16 +124,19 @@ class Collisions:
 
     async def _check(self, session: Session, index: Index) -> None:
         """Raises `DuplicateRows` where two of the rows have the same values."""
-        values = ", ".join(_values(index))
-        there = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in index.columns)
+        values = _values(index)
+        named = ", ".join(f"{value} AS `alterd_value_{at}`" for at, value in enumerate(values))
+        names = ", ".join(f"`alterd_value_{at}`" for at in range(len(values)))
+        there = " AND ".join(f"`alterd_value_{at}` IS NOT NULL" for at in range(len(values)))
         rows = await session.query(
-            f"SELECT * FROM (SELECT {self._key.selected()}, COUNT(*) OVER (PARTITION BY {values}) AS `alterd_count`,"
-            f" DENSE_RANK() OVER (ORDER BY {values}) AS `alterd_rank` FROM {identifier(ROWS)} WHERE {there})"
+            f"SELECT * FROM (SELECT `valued`.*, COUNT(*) OVER (PARTITION BY {names}) AS `alterd_count`,"
+            f" DENSE_RANK() OVER (ORDER BY {names}) AS `alterd_rank`"
+            f" FROM (SELECT {self._selected()}, {named} FROM {identifier(ROWS)}) AS `valued` WHERE {there})"
             " AS `counted` WHERE `alterd_count` > 1 ORDER BY `alterd_rank` LIMIT 2"
         )
         if rows:
-            key = self._run.mapping.key
-            first, second = (key.shown(self._key.of_row(tuple(row.values())[:-2])) for row in rows)
+            count = len(self._key.columns)
+            first, second = (self._key.shown(self._key.of_row(tuple(row.values())[:count])) for row in rows)
             raise DuplicateRows(
                 f"the rows {first} and {second} of {self._run.table} have the same value in the unique key "
                 f"{index.name} of the new table",
@@ -142,22 +149,26 @@ class Collisions:
     async def _holders(self, session: Session, index: Index) -> set[bytes]:
         """Keys of the shadow's rows that have the values of some of the rows: looked up one by one in the index."""
         shadow = identifier(self._run.plan.shadow)
-        names = ", ".join(f"{shadow}.{identifier(column.name)}" for column in self._key.columns)
-        same = " AND ".join(
-            f"{ours} = {theirs}"
-            for ours, theirs in zip(_values(index, shadow), _values(index, identifier(ROWS)), strict=True)
-        )
+        values = _values(index)
+        named = ", ".join(f"{value} AS `alterd_value_{at}`" for at, value in enumerate(values))
+        # values of the rows have names of their own, so that bare columns are the shadow's
+        same = " AND ".join(f"{value} = `alterd_value_{at}`" for at, value in enumerate(values))
         rows = await session.query(
-            f"SELECT {self._key.selected()} FROM (SELECT {names} FROM {identifier(ROWS)}"
-            f" STRAIGHT_JOIN {shadow} FORCE INDEX ({identifier(index.name)}) ON {same}) AS `holders`"
+            f"SELECT {self._selected()} FROM (SELECT {named} FROM {identifier(ROWS)}) AS `valued`"
+            f" STRAIGHT_JOIN {shadow} FORCE INDEX ({identifier(index.name)}) ON {same}"
         )
         return {self._key.of_row(tuple(row.values())) for row in rows}
 
+    def _selected(self) -> str:
+        """The key's columns under names of their own."""
+        parts = self._key.selections()
+        return ", ".join(f"{part} AS `alterd_key_{at}`" for at, part in enumerate(parts))
 
-def _values(index: Index, table: str = "") -> list[str]:
-    """What must be unique."""
-    prefix = f"{table}." if table else ""
+
+def _values(index: Index) -> list[str]:
+    """What must be unique, over the bare columns."""
+    expressions = index.expressions or ("",) * len(index.columns)
     return [
-        f"LEFT({prefix}{identifier(name)}, {part})" if part else f"{prefix}{identifier(name)}"
-        for name, part in zip(index.columns, index.parts, strict=True)
+        f"({expression})" if expression else f"LEFT({identifier(name)}, {part})" if part else identifier(name)
+        for name, part, expression in zip(index.columns, index.parts, expressions, strict=True)
     ]

@@ -17,6 +17,8 @@ from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, one_row, open_
 
 APP = "vcopier"
 """What the throttler knows the copy as; Vitess's name."""
+TOGETHER = 2
+"""Chunks side by side where copy and apply take turns."""
 PATIENCE = 100
 """Times a chunk is tried again after a deadlock or a lock wait."""
 PAUSE = 0.01
@@ -33,8 +35,12 @@ class Copying:
 
     async def to_the_end(self) -> None:
         """Returns when every chunk is committed. Raises `StatementFailed`, `DuplicateRows`."""
+        run = self._run
+        if not run.mapping.key.ordered:
+            await self._in_turns()
+            return
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._run.settings.copy_sessions):
+            for _ in range(run.settings.copy_sessions):
                 group.create_task(self._work())
 
     async def _work(self) -> None:
@@ -48,6 +54,23 @@ class Copying:
                     await self._copy(session, chunk)
         finally:
             await session.close()
+
+    async def _in_turns(self) -> None:
+        """Some chunks, then the apply's turn: keys that cannot be compared."""
+        run = self._run
+        sessions = [await open_rows(run.task, run.zone) for _ in range(min(run.settings.copy_sessions, TOGETHER))]
+        try:
+            while run.copy.pending:
+                await run.task.throttle.wait(APP)
+                async with run.turn, asyncio.TaskGroup() as group:
+                    # one alone while an earlier attempt's gap is filled: one gap is what a later attempt can tell
+                    for session in sessions if len(run.copy.pending) == 1 else sessions[:1]:
+                        chunk = await self._cut(session)
+                        if chunk is not None:
+                            group.create_task(self._copy(session, chunk))
+        finally:
+            for session in sessions:
+                await session.close()
 
     async def _cut(self, session: Session) -> Range | None:
         """The next chunk, under way from now on; None where another session took the last one."""

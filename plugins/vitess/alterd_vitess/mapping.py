@@ -8,14 +8,14 @@ import msgspec
 
 from alterd_runtime.mysql.quoting import identifier
 from alterd_runtime.sql import Clause, ClauseKind
+from alterd_vitess.choosing import choose_key
 from alterd_vitess.errors import CannotRunOnline
-from alterd_vitess.keys import SUPPORTED, Key, KeyColumn
+from alterd_vitess.keys import Key
 from alterd_vitess.tables import Column, Index, Table
 
 _NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"})
 _TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"})
 _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
-_INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,28 +31,23 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
 
     key: Key
     """Of the source."""
-    target_key: tuple[str, ...]
-    """The shadow's names of the key's columns."""
+    target: Key
+    """The same columns as the shadow has them."""
+    same_key: bool
+    """The key's columns are in the shadow what they are in the source: one order, one meaning of each literal."""
+    located_by: tuple[int, ...]
+    """Positions of the key's columns by which the shadow's index finds rows."""
     filled: tuple[Filled, ...]
     """Columns of the shadow that are written; the others get their defaults or are computed."""
     unique: tuple[Index, ...]
-    """The shadow's unique indexes beside the key."""
+    """The shadow's unique indexes in which rows may collide."""
     counter: str
     """The shadow's AUTO_INCREMENT column; empty for none."""
 
     @property
-    def same_key(self) -> bool:
-        """The key's columns are in the shadow what they are in the source: one order, one meaning of each literal."""
-        return True
-
-    @property
-    def target(self) -> Key:
-        """The source's key under the shadow's names."""
-        columns = (
-            msgspec.structs.replace(column, name=theirs)
-            for column, theirs in zip(self.key.columns, self.target_key, strict=True)
-        )
-        return Key(name=self.key.name, columns=tuple(columns))
+    def target_key(self) -> tuple[str, ...]:
+        """The shadow's names of the key's columns."""
+        return tuple(column.name for column in self.target.columns)
 
     @property
     def names(self) -> str:
@@ -79,24 +74,27 @@ def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause]) -> Mappi
         for column in shadow.columns
         if column.name not in taken and _needs_value(column)
     ]
-    key, theirs = choose_key(source, shadow, pairs)
+    chosen = choose_key(source, shadow, pairs)
+    own = {column.name.lower() for column in chosen.target.columns} if chosen.same else set()
     counter = next((column.name for column in shadow.columns if column.auto_increment), "")
     numbered = {counter} - {each.name for each in filled}
     others = tuple(
         each
         for each in shadow.indexes
         # numbers that the server gives out itself never meet
-        if each.unique and _lower(each.columns) != _lower(theirs) and not numbered & set(each.columns)
+        if each.unique and {name.lower() for name in each.columns} != own and not numbered & set(each.columns)
     )
-    if any(each.has_expression for each in others):
+    if any(" array)" in expression.lower() for each in others for expression in each.expressions):
         raise CannotRunOnline(
-            "a unique index on an expression cannot be kept online yet",
-            hint="use the strategy mysql, or an index on a generated column",
+            "a unique index on an array cannot be kept online",
+            hint="use the strategy mysql",
             table=source.name,
         )
     return Mapping(
-        key=key,
-        target_key=theirs,
+        key=chosen.key,
+        target=chosen.target,
+        same_key=chosen.same,
+        located_by=chosen.located_by,
         filled=tuple(filled),
         unique=others,
         counter=counter,
@@ -149,97 +147,3 @@ def implicit_default(column: Column) -> str:
         hint="give it a DEFAULT, or let it be NULL",
         column=column.name,
     )
-
-
-def choose_key(source: Table, shadow: Table, pairs: dict[str, str]) -> tuple[Key, tuple[str, ...]]:
-    """The key of the source that both tables are read by. Raises `CannotRunOnline` that says what each lacks."""
-    reasons: list[str] = []
-    candidates = [each for each in source.indexes if each.unique]
-    for index in sorted(candidates, key=lambda each: _rank(source, each)):
-        why = _unusable(source, index)
-        if not why:
-            theirs = tuple(pairs.get(name, "") for name in index.columns)
-            why = _lost(source, shadow, index, theirs)
-            if not why:
-                columns = [source.column(name) for name in index.columns]
-                key = Key(name=index.name, columns=tuple(_key_column(each) for each in columns if each is not None))
-                return key, theirs
-        reasons.append(f"{index.name}: {why}")
-    found = "; ".join(reasons) or "there is no unique key"
-    raise CannotRunOnline(
-        f"{source.name} has no key that an online change can go by ({found})",
-        hint="it needs a primary or unique key of integers, decimals, dates and times or binary strings, NOT NULL and "
-        "whole, that the ALTER keeps; otherwise use the strategy mysql",
-        table=source.name,
-    )
-
-
-def _rank(source: Table, index: Index) -> tuple[bool, bool, int, str]:
-    first = source.column(index.columns[0])
-    integer = first is not None and first.data_type in _INTEGERS
-    return index.name != "PRIMARY", not integer, len(index.columns), index.name
-
-
-def _unusable(source: Table, index: Index) -> str:
-    """Why rows cannot be found by this index; empty for nothing."""
-    lacks = (
-        (index.has_expression, "is on an expression"),
-        (index.nullable, "may hold NULL"),
-        (index.prefix, "indexes only a part of a column"),
-        (not index.visible, "is invisible"),
-    )
-    for lacking, why in lacks:
-        if lacking:
-            return why
-    for name in index.columns:
-        column = source.column(name)
-        if column is None or column.generated:
-            return f"{name} is generated"
-        if column.data_type not in SUPPORTED:
-            return f"{name} is {column.data_type}"
-    return ""
-
-
-def _lost(source: Table, shadow: Table, index: Index, theirs: tuple[str, ...]) -> str:
-    """Why the shadow's rows cannot be found by the same values; empty for nothing."""
-    for ours, their in zip(index.columns, theirs, strict=True):
-        old, new = source.column(ours), shadow.column(their) if their else None
-        if new is None or old is None:
-            return f"{ours} is dropped"
-        if not _same_values(old, new):
-            return f"{ours} changes from {old.column_type} to {new.column_type}"
-    wanted = set(_lower(theirs))
-    kept = any(
-        each.unique and not each.prefix and each.visible and set(_lower(each.columns)) == wanted
-        for each in shadow.indexes
-    )
-    return "" if kept else "the ALTER drops it"
-
-
-def _same_values(old: Column, new: Column) -> bool:
-    """Whether equal keys stay equal and different ones different. What does not fit fails by itself."""
-    if old.data_type in _INTEGERS and new.data_type in _INTEGERS:
-        return True
-    if old.data_type == "decimal" and new.data_type == "decimal":
-        return new.scale >= old.scale
-    if old.data_type == "varbinary" and new.data_type == "varbinary":
-        return True
-    if old.data_type == "binary":
-        return new.data_type == "binary" and new.length == old.length
-    return old.data_type == new.data_type and new.fsp >= old.fsp
-
-
-def _key_column(column: Column) -> KeyColumn:
-    return KeyColumn(
-        name=column.name,
-        data_type=column.data_type,
-        unsigned=column.unsigned,
-        length=column.length,
-        precision=column.precision,
-        scale=column.scale,
-        fsp=column.fsp,
-    )
-
-
-def _lower(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.lower() for name in names)

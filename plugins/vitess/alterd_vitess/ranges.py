@@ -1,6 +1,7 @@
 """The copy's plan: which key ranges are copied, under way, and still to come. Pure.
 
-Keys are ordered bytes (`alterd_vitess.keys`): comparing them gives the server's order, and ``b""`` is before all.
+Keys are bytes (`alterd_vitess.keys`), and ``b""`` is before all. Comparing them gives the server's order; where only
+the server knows that order, `CopyPlan.chained` follows the ranges from one to the next.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class CopyPlan:
     def __init__(self, end: bytes, copied: Iterable[Range] = ()) -> None:
         """`end`: the greatest key when the copy began, empty for an empty table. `copied`: of earlier attempts."""
         self.end = end
+        self._ordered = True
         self.pending: list[Range] = []
         """Dispatched to nobody yet, in order."""
         self.in_flight: list[Range] = []
@@ -35,6 +37,22 @@ class CopyPlan:
             at = max(at, high)
         if at < end:
             self.pending.append(Range(at, end))
+
+    @classmethod
+    def chained(cls, end: bytes, copied: Iterable[Range] = ()) -> CopyPlan:
+        """Of keys that cannot be compared. At most one stretch between the copied ranges may be missing."""
+        plan = cls(b"")
+        plan.end, plan._ordered = end, False
+        after = dict(copied)
+        at = _followed(after, b"")
+        if after:  # beyond what is missing
+            highs = set(after.values())
+            [low] = [low for low in after if low not in highs]
+            plan.pending.append(Range(at, low))
+            at = _followed(after, low)
+        if at != end:
+            plan.pending.append(Range(at, end))
+        return plan
 
     @property
     def finished(self) -> bool:
@@ -54,10 +72,10 @@ class CopyPlan:
     def dispatch(self, high: bytes) -> Range:
         """The first pending range up to `high` is under way from now on: before its statement is sent."""
         first = self.pending[0]
-        if not first.low < high <= first.high:
+        if self._ordered and not first.low < high <= first.high:
             raise ValueError("a chunk ends within the range it is cut from")
         chunk = Range(first.low, high)
-        if high < first.high:
+        if high != first.high:
             self.pending[0] = Range(high, first.high)
         else:
             del self.pending[0]
@@ -66,6 +84,13 @@ class CopyPlan:
 
     def committed(self, chunk: Range) -> None:
         self.in_flight.remove(chunk)
+
+
+def _followed(after: dict[bytes, bytes], at: bytes) -> bytes:
+    """Where the ranges end that follow each other from `at` on; they are taken out."""
+    while at in after:
+        at = after.pop(at)
+    return at
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:

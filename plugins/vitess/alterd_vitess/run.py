@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from alterd_contracts.migration import Migration
 from alterd_contracts.strategy import Task
@@ -11,13 +13,21 @@ from alterd_vitess.bell import Bell
 from alterd_vitess.mapping import Mapping
 from alterd_vitess.memory import Plan
 from alterd_vitess.positions import Positions
-from alterd_vitess.ranges import CopyPlan
+from alterd_vitess.ranges import CopyPlan, Range
+from alterd_vitess.spill import Spill
 from alterd_vitess.statements import Statements
 from alterd_vitess.touched import Touched
+from alterd_vitess.turns import TouchedInTurns
+
+if TYPE_CHECKING:
+    from alterd_vitess.checksum import Checks
 
 
 class Run:
     """One attempt, once it is prepared."""
+
+    checks: Checks
+    """The checksum; there before anything is copied."""
 
     def __init__(
         self,
@@ -34,7 +44,8 @@ class Run:
         self.task, self.settings, self.plan, self.mapping = task, settings, plan, mapping
         self.zone = zone
         self.copy, self.positions = copy, positions
-        self.touched = Touched(copy)
+        spill = Spill(str(task.workdir / "touched"))
+        self.touched = (Touched if mapping.key.ordered else TouchedInTurns)(copy, settings.keys_in_memory, spill)
         self.statements = Statements(table=task.statement.table, shadow=plan.shadow, mapping=mapping)
         self.rows_copied = rows_copied
         self.lag = 0.0
@@ -48,6 +59,15 @@ class Run:
         self.tell: Callable[[], None] = lambda: None
         """Says at once how far the run is."""
         self.bell = Bell()
+        self.turn = asyncio.Lock()
+        """Where keys cannot be compared: held by chunks under way, and by a batch."""
+        self.prepared_sessions: set[int] = set()
+        """Those that can convert keys, by their connections' ids."""
+
+    @property
+    def left_out(self) -> tuple[Range, ...]:
+        """What is still to be copied, where the apply cannot tell that by the keys: its statements leave it out."""
+        return () if self.mapping.key.ordered else tuple(self.copy.pending)
 
     @property
     def record(self) -> Migration:

@@ -1,8 +1,8 @@
-"""Keys that Python orders as the server does: as bytes.
+"""Keys as bytes, which order as the server orders them wherever Python can know that.
 
 * `key`        `Key`: from rows to ordered bytes, from these to SQL
 * `column`     `KeyColumn`, and what a family of types must know: `Codec`
-* `integers` `decimals` `temporals` `binaries`    the families
+* `integers` `decimals` `temporals` `binaries` `labels` `texts`    the families
 * `codecs`     which family has which type
 """
 

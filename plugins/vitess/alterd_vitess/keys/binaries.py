@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from alterd_vitess.keys.column import At, Image, KeyColumn
+from alterd_vitess.keys.column import At, Image, KeyColumn, Plain
 
 _STRING: Final = 254
 _VARCHAR: Final = 15
-_SHOWN: Final = 64
+SHOWN: Final = 64
 
 
 def _bytes(column: KeyColumn, value: Any) -> bytes:
@@ -20,10 +20,10 @@ def _bytes(column: KeyColumn, value: Any) -> bytes:
 
 
 def _hex(value: bytes) -> str:
-    return f"0x{value[:_SHOWN].hex()}{'…' * (len(value) > _SHOWN)}"
+    return f"0x{value[:SHOWN].hex()}{'…' * (len(value) > SHOWN)}"
 
 
-class Binaries:
+class Binaries(Plain):
     """BINARY(n)."""
 
     def size(self, column: KeyColumn) -> int:
@@ -49,7 +49,7 @@ class Binaries:
         return f"{data}[{at(0)}:{end}].ljust({column.length}, NUL)"
 
 
-class Varbinaries:
+class Varbinaries(Plain):
     """VARBINARY(n): a NUL becomes NUL FF, and NUL NUL ends it, so that what begins alike is shorter first."""
 
     def size(self, _column: KeyColumn) -> int:

@@ -1,13 +1,14 @@
 """A column of a key, and what a family of types knows of its values.
 
-A value's *piece* is its ordered bytes: of two values of a column, the one that the server sorts first has the lesser
-piece, and no piece is the beginning of another one. A key is its columns' pieces, one after the other.
+A value's *piece* is its bytes: of two values of a column, the one that the server sorts first has the lesser piece (but
+for texts, which only the server can order), and no piece is the beginning of another one. A key is its columns' pieces,
+one after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -26,6 +27,12 @@ class KeyColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Digits of DECIMAL, and those of them after the point."""
     fsp: int = 0
     """Digits of a second's fraction: TIME, DATETIME, TIMESTAMP."""
+    charset: str = ""
+    collation: str = ""
+    declared: str = ""
+    """COLUMN_TYPE."""
+    labels: tuple[str, ...] = ()
+    """Of ENUM and SET."""
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +48,29 @@ At = Callable[[int], str]
 """Python source of an index, so many bytes behind the field's first one."""
 
 
+class Plain:
+    """A family whose values are compared by MySQL as they are, in the order of their pieces."""
+
+    ordered: Final = True
+    listed: Final = True
+
+    def compared(self, column: KeyColumn, name: str, sign: str, piece: bytes) -> str:
+        return f"{name} {sign} {self.literal(column, piece)}"
+
+    def literal(self, column: KeyColumn, piece: bytes) -> str:
+        raise NotImplementedError
+
+
 class Codec(Protocol):
     """One family of types."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether pieces order as the server orders the values; otherwise only equal bytes say something."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether rows of literals may stand behind IN: beside an ENUM or SET MySQL takes numbers in them for texts."""
 
     def size(self, column: KeyColumn, /) -> int:
         """Bytes of a piece; 0 when its own content tells its end."""
@@ -55,6 +83,9 @@ class Codec(Protocol):
 
     def literal(self, column: KeyColumn, piece: bytes, /) -> str:
         """SQL of the same value."""
+
+    def compared(self, column: KeyColumn, name: str, sign: str, piece: bytes, /) -> str:
+        """A condition on the column `name`, quoted: ``=``, ``<``, ``<=``, ``>`` or ``>=`` the value."""
 
     def shown(self, column: KeyColumn, piece: bytes, /) -> str:
         """The value for people."""

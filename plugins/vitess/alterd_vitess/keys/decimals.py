@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from alterd_vitess.keys.column import At, Image, KeyColumn
+from alterd_vitess.keys.column import At, Image, KeyColumn, Plain
 
 _DECIMAL: Final = 246
 _GROUP: Final = 9
@@ -35,7 +35,7 @@ def _groups(precision: int, scale: int) -> Iterator[int]:
         yield left
 
 
-class Decimals:
+class Decimals(Plain):
     """DECIMAL and NUMERIC."""
 
     def size(self, column: KeyColumn) -> int:

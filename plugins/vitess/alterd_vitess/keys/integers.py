@@ -1,21 +1,22 @@
-"""TINYINT to BIGINT, and YEAR: most significant byte first, the sign's bit turned over."""
+"""TINYINT to BIGINT, BIT and YEAR: most significant byte first, the sign's bit turned over."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from alterd_vitess.keys.column import At, Image, KeyColumn
+from alterd_vitess.keys.column import At, Image, KeyColumn, Plain
 
 WIDTHS: Final = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
 _TYPES: Final = {"tinyint": 1, "smallint": 2, "mediumint": 9, "int": 3, "bigint": 8}
 _YEAR: Final = 13
+_BIT: Final = 16
 _FIRST_YEAR: Final = 1900
 """Year 0 is 0, all others are kept as years after this one."""
 
 FLIPPED: Final = tuple(bytes([byte ^ 0x80]) for byte in range(256))
 
 
-class Integers:
+class Integers(Plain):
     """Signed and unsigned numbers."""
 
     def size(self, column: KeyColumn) -> int:
@@ -46,7 +47,7 @@ class Integers:
         return first if width == 1 else f"{first} + {data}[{at(width - 2)}:{at(-1)}:-1]"
 
 
-class Years:
+class Years(Plain):
     """0000 and 1901 to 2155."""
 
     def size(self, _column: KeyColumn) -> int:
@@ -68,3 +69,27 @@ class Years:
 
     def piece_source(self, _column: KeyColumn, data: str, at: At, _end: str) -> str:
         return f"{data}[{at(0)}:{at(1)}]"
+
+
+class Bits(Plain):
+    """BIT(n), a number without a sign."""
+
+    def size(self, column: KeyColumn) -> int:
+        return (column.precision + 7) // 8
+
+    def selected(self, _column: KeyColumn, name: str) -> str:
+        return f"{name} + 0"
+
+    def from_value(self, column: KeyColumn, value: Any) -> bytes:
+        return int(value).to_bytes(self.size(column), "big")
+
+    def literal(self, _column: KeyColumn, piece: bytes) -> str:
+        return str(int.from_bytes(piece, "big"))
+
+    shown = literal
+
+    def image(self, column: KeyColumn) -> Image:
+        return Image(type=_BIT, meta=bytes([column.precision % 8, column.precision // 8]))
+
+    def piece_source(self, column: KeyColumn, data: str, at: At, _end: str) -> str:
+        return f"{data}[{at(0)}:{at(self.size(column))}]"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from alterd_vitess.keys.column import At, Image, KeyColumn
+from alterd_vitess.keys.column import At, Image, KeyColumn, Plain
 
 _DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _DATETIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
@@ -45,7 +45,7 @@ def _micros(column: KeyColumn, fraction: int) -> str:
     return f".{digits}" if column.fsp else ""
 
 
-class Dates:
+class Dates(Plain):
     """DATE: five bits of day, four of month, the rest is the year."""
 
     def size(self, _column: KeyColumn) -> int:
@@ -72,7 +72,7 @@ class Dates:
         return f"{data}[{at(2)}:{at(-1)}:-1]"
 
 
-class _Fractional:
+class _Fractional(Plain):
     """Types with a fraction of the second behind `_whole` bytes."""
 
     _whole: int
