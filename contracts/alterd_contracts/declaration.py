@@ -26,6 +26,8 @@ class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     """Eligible for --allow-concurrent."""
     postpone_completion: bool = False
     revertible: bool = False
+    rebuilds: bool = False
+    """The ALTER is made on an empty table, so what MySQL cannot do to a full one in place is no matter."""
     runner: str = ""
     """The strategy that runs it, empty for itself. Managed strategies name ``statement`` for CREATE and DROP."""
 

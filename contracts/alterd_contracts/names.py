@@ -20,7 +20,7 @@ STRATEGY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 UUID = re.compile(r"[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}")
 CONTEXT = re.compile(r"[\w:-]{0,1024}")
 REQUEST = re.compile(r"[A-Za-z0-9_-]{1,64}")
-ARTIFACT = re.compile(r"_alterd_(shd|old|hld|snt)_([0-9a-f]{32})_([0-9]{14})_")
+ARTIFACT = re.compile(r"_alterd_(shd|old|hld|snt)_([0-9a-f]{32})_([0-9]{12})")
 
 SIDECAR_SCHEMA = "_alterd"
 SCRATCH_PREFIX = "_alterd_scratch_"
@@ -36,8 +36,15 @@ class ArtifactKind(StrEnum):
     SENTRY = "snt"
 
 
+ARTIFACT_LENGTH = 57
+"""Characters of an artifact's name."""
+
+
 class Artifact(msgspec.Struct, frozen=True):
-    """The parts of an artifact's name."""
+    """The parts of an artifact's name: ``_alterd_old_9e8a9249397611ed94420a43f95f28a3_261121040506``.
+
+    57 characters, so that MySQL can name a renamed table's CHECKs after it: ``…_chk_1``, within 64.
+    """
 
     kind: ArtifactKind
     migration_uuid: str
@@ -46,7 +53,7 @@ class Artifact(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        return f"_alterd_{self.kind}_{self.migration_uuid.replace('_', '')}_{self.created:%Y%m%d%H%M%S}_"
+        return f"_alterd_{self.kind}_{self.migration_uuid.replace('_', '')}_{self.created:%y%m%d%H%M%S}"
 
     @classmethod
     def parse(cls, name: str) -> Artifact | None:
@@ -56,7 +63,7 @@ class Artifact(msgspec.Struct, frozen=True):
             return None
         kind, digits, stamp = match.groups()
         try:
-            created = datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+            created = datetime.strptime(stamp, "%y%m%d%H%M%S").replace(tzinfo=UTC)
         except ValueError:
             return None
         return cls(ArtifactKind(kind), underscored(digits), created)

@@ -140,14 +140,27 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         strategy="mysql",
         options="",
         migration_context="deploy-7",
-        submitted=(inputs.Submitted(migration_uuid=UUID, statement=STATEMENT),),
+        submitted=(
+            inputs.Submitted(
+                migration_uuid=UUID,
+                statement=STATEMENT,
+                choices=inputs.Choices(
+                    retain_artifacts_seconds=3600, postpone_completion=True, cutover_threshold_seconds=15
+                ),
+            ),
+        ),
         targets=(inputs.Target(shard="-80", mysql_schema="commerce"),),
         requested_at=TIME,
         caller="ann",
     ),
     inputs.RefusedRequest(request_id="deploy-7", keyspace="commerce", errors=(ERROR,), caller="ann", sql="ALTER …"),
     inputs.Control(
-        command=requests.Command.CANCEL, keyspace="commerce", migration_uuid=UUID, shards=("-80",), caller="ann"
+        command=requests.Command.CUTOVER_THRESHOLD,
+        keyspace="commerce",
+        migration_uuid=UUID,
+        shards=("-80",),
+        caller="ann",
+        cutover_threshold_seconds=15,
     ),
     inputs.Started(**REPORT),
     inputs.PhaseEntered(**REPORT, phase="copy", reached=REACHED),
@@ -156,13 +169,14 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         **REPORT, throttled=True, component="copy", reason="lag 7.30 > 5 on 127.0.0.1:3307", reached=REACHED
     ),
     inputs.CutoverAttempted(**REPORT, attempts=3, message="waits for connection 17 of app@10.0.0.7", reached=REACHED),
-    inputs.ArtifactDeclared(**REPORT, name="_alterd_hld_9e8a9249397611ed94420a43f95f28a3_20261121040506_"),
+    inputs.ShadowAnalyzed(**REPORT, reached=REACHED),
+    inputs.ArtifactDeclared(**REPORT, name="_alterd_hld_9e8a9249397611ed94420a43f95f28a3_261121040506"),
     inputs.Completed(**REPORT, message="done", rows_copied=7, table_rows=8, columns={"removed_unique_keys": 1}),
     inputs.Failed(**REPORT, error=ERROR),
     inputs.CancelledReport(**REPORT),
     inputs.ReleasedReport(**REPORT, reason="the executor stops", error=ERROR, died=True),
     inputs.Stale(**REPORT, seconds=301.5),
-    inputs.Collected(**REPORT, names=("_alterd_hld_9e8a9249397611ed94420a43f95f28a3_20261121040506_",)),
+    inputs.Collected(**REPORT, names=("_alterd_hld_9e8a9249397611ed94420a43f95f28a3_261121040506",)),
     work.Work(keyspace="commerce", shard="-80", migration_uuid=UUID, attempt=2, strategy="mysql"),
     work.ExecutorInfo(
         executor="host-1",

@@ -10,6 +10,7 @@ import pytest
 from alterd_contracts.errors import by_code
 from alterd_contracts.states import diagram
 from alterd_runtime.failpoints import FAILPOINTS
+from alterd_runtime.mysql import grants
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +38,17 @@ def test_every_error_is_documented_as_it_is() -> None:
     own = {code: kind for code, kind in by_code().items() if kind.__module__ == "alterd_contracts.errors"}
     for code, kind in own.items():
         assert f"| `{code}` | {kind.exit_code} | {'yes' if kind.retryable else 'no'} |" in text, code
+
+
+def test_the_grants_are_those_that_are_checked() -> None:
+    text = (ROOT / "docs/reference/grants.md").read_text()
+    assert f"<!-- grants -->\n{grants.table()}\n<!-- /grants -->" in text
+    account = "'alterd'@'%'"
+    parts = (grants.needs(part=grants.Part.THROTTLER), grants.needs(part=grants.Part.DOCTOR))
+    for needs in (grants.needs(views=True), *parts):
+        assert "\n".join(grants.statements(needs, "shop", account)) in text
+    script = (ROOT / "compose/mysql/primary.sh").read_text().replace("\\`", "`")
+    assert "\n".join(grants.statements(grants.needs(views=True), "shop", account)) in script
 
 
 def test_every_test_that_the_invariants_name_exists() -> None:

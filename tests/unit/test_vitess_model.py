@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.vitess_model import Loss, Rule, World
+from tests.unit.vitess_model import World
+from tests.unit.vitess_pieces import Loss
+from tests.unit.vitess_rules import Rule
 
 SEEDS = 10_000
 ENOUGH = 30_000

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alterd_vitess.completing import LONGEST_BACK_OFF, back_off
+from alterd_vitess.constraints import ConstraintNames
 from alterd_vitess.gtid import GtidSet
 from alterd_vitess.positions import Positions
 from alterd_vitess.ranges import CopyPlan, Range, merged
@@ -17,6 +18,7 @@ from alterd_vitess.shadow import renamed, retargeted
 from alterd_vitess.touched import Touched
 from alterd_vitess.typed import typed_copy
 
+UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"
 SID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 
 
@@ -119,7 +121,18 @@ def test_back_off_grows_and_ends() -> None:
 def test_the_shadow_is_made_of_the_source() -> None:
     definition = "CREATE TABLE `a``b` (\n  `CREATE TABLE ``x``` int,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB"
     assert renamed(definition, "s").startswith("CREATE TABLE `s` (\n  `CREATE TABLE ``x```")
-    assert retargeted("ALTER TABLE  `my table` ADD c INT, DROP d", "s") == "ALTER TABLE `s` ADD c INT, DROP d"
+    names = ConstraintNames(UUID, "my table")
+    for alter, made in (
+        ("ALTER TABLE  `my table` ADD c INT, DROP d", "ALTER TABLE `s` ALGORITHM=COPY, ADD c INT, DROP d"),
+        ("ALTER TABLE t LOCK=NONE, ADD c INT, ALGORITHM=INSTANT", "ALTER TABLE `s` ALGORITHM=COPY, ADD c INT"),
+        ("ALTER TABLE t ADD c INT, ALGORITHM=INPLACE", "ALTER TABLE `s` ALGORITHM=COPY, ADD c INT"),
+        ("ALTER TABLE t ALGORITHM=INPLACE", ""),
+        (
+            "ALTER TABLE t ADD c INT, LOCK=NONE PARTITION BY HASH (c)",
+            "ALTER TABLE `s` ALGORITHM=COPY, ADD c INT PARTITION BY HASH (c)",
+        ),
+    ):
+        assert retargeted(alter, "s", names) == made
 
 
 def test_a_typed_copy_has_no_keys_but_the_counters() -> None:

@@ -197,10 +197,10 @@ def test_rows_that_are_logged_as_text(text: str) -> None:
         ("ROLLBACK TO `a`", Meaning.INSIDE),
         ("SAVEPOINT `customer`", Meaning.INSIDE),
         ("RELEASE SAVEPOINT a", Meaning.INSIDE),
-        ("XA START X'7831',X'',1", Meaning.BEGINS),
+        ("XA START X'7831',X'',1", Meaning.XA_BEGINS),
         ("XA END X'7831',X'',1", Meaning.INSIDE),
-        ("XA COMMIT X'7831',X'',1", Meaning.ENDS),
-        ("XA ROLLBACK X'7831',X'',1", Meaning.ENDS),
+        ("XA COMMIT X'7831',X'',1", Meaning.XA_COMMITS),
+        ("XA ROLLBACK X'7831',X'',1", Meaning.XA_ROLLS_BACK),
         ("CREATE TABLE `s` (\n  `customer` int\n) START TRANSACTION", Meaning.BEGINS),
     ],
 )

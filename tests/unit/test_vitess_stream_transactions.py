@@ -12,11 +12,13 @@ import pytest
 import zstandard
 
 from alterd_vitess.keys import Key, KeyColumn
+from alterd_vitess.stream import groups as groups_module
 from alterd_vitess.stream import transactions as assembling
 from alterd_vitess.stream import wire
 from alterd_vitess.stream.errors import StreamLost, UnsafeChange
 from alterd_vitess.stream.events import EventType, Format, read_format
 from alterd_vitess.stream.frames import Frame
+from alterd_vitess.stream.groups import Groups
 from alterd_vitess.stream.layout import Layout
 from alterd_vitess.stream.statements import Watched
 from alterd_vitess.stream.touched import Touched
@@ -139,14 +141,140 @@ def test_a_compressed_transaction(feed: Feed) -> None:
     assert [frame.keys for frame in feed.frames] == [keys(1, 2), keys(3)]
 
 
-def test_xa_transactions(feed: Feed) -> None:
-    start, end = query("XA START X'78',X'',1"), query("XA END X'78',X'',1")
-    feed(gtid(1), start, table_map(), rows(1), end, ONE_PHASE)
-    feed(gtid(2), start, table_map(8, b"other"), rows(2, number=8), end, PREPARE)
-    feed(gtid(3), query("XA COMMIT X'78',X'',1"))
-    assert [(frame.gtids[0][1], frame.keys) for frame in feed.frames] == [(1, keys(1)), (2, []), (3, [])]
-    with pytest.raises(UnsafeChange, match="a prepared XA transaction touches the table"):
-        feed(gtid(4), start, table_map(), rows(2), end, PREPARE)
+def test_large_transactions_come_in_parts(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembling, "MOST_KEYS", 1)
+    feed.transactions.event(gtid(1), 0, len(gtid(1)))
+    for one in (
+        BEGIN,
+        table_map(8, b"other"),
+        rows(9, number=8),
+        XID,
+        gtid(2),
+        BEGIN,
+        table_map(),
+        rows(1, 2),
+        rows(3),
+    ):
+        feed.transactions.event(one, 0, len(one))
+    before, part = Frame([(SID, 1, 1)], [], [], 0), Frame([], [(SID, 2, 2)], keys(1, 2), 2)
+    assert feed.frames == [before, part], "what is whole goes before the part"
+    feed(rows(4), XID)
+    assert feed.frames[2:] == [Frame([], [(SID, 2, 2)], keys(3, 4), 2), Frame([(SID, 2, 2)], [(SID, 2, 2)], [], 0)]
+    feed(gtid(3), BEGIN, table_map(), rows(5), XID)
+    assert feed.frames[-1] == Frame([(SID, 3, 3)], [(SID, 3, 3)], keys(5), 1)
+
+
+def test_a_part_is_as_small_as_its_rows_are_large(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembling, "PART_BYTES", 1)
+    feed(gtid(1), BEGIN, table_map(), rows(1), rows(2), XID)
+    assert [frame.keys for frame in feed.frames] == [keys(1), keys(2), []]
+
+
+def test_a_part_of_a_transaction_that_the_servers_death_cut_off(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembling, "MOST_KEYS", 1)
+    feed(gtid(4), BEGIN, table_map(), rows(1, 2), FORMAT, gtid(4), BEGIN, table_map(8, b"o"), rows(3, number=8), XID)
+    assert feed.frames == [Frame([], [(SID, 4, 4)], keys(1, 2), 2), Frame([(SID, 4, 4)], [], [], 0)]
+
+
+# XA ------------------------------------------------------------------------------------------------------------------
+
+
+def xa(how: str, name: bytes = b"x", number: int = 1) -> bytes:
+    return query(f"XA {how} X'{name.hex()}',X'',{number}")
+
+
+def prepare(name: bytes = b"x", number: int = 1) -> bytes:
+    return event(EventType.XA_PREPARE, b"\0" + struct.pack("<III", number, len(name), 0) + name)
+
+
+def test_a_prepared_transaction_touches_when_it_is_committed(feed: Feed) -> None:
+    feed(gtid(1), xa("START"), table_map(), rows(1, 2), xa("END"), PREPARE)
+    assert feed.frames == [Frame([], [], [], 0, [(SID, 1, 1)])], "nobody can read its rows"
+    feed(gtid(2), BEGIN, table_map(), rows(3), XID)
+    feed(gtid(3), xa("COMMIT"))
+    assert feed.frames[1:] == [
+        Frame([(SID, 2, 2)], [(SID, 2, 2)], keys(3), 1),
+        Frame([(SID, 1, 1), (SID, 3, 3)], [(SID, 3, 3)], keys(1, 2), 2),
+    ]
+
+
+def test_a_prepared_transaction_that_is_rolled_back_touches_nothing(feed: Feed) -> None:
+    feed(gtid(1), xa("START"), table_map(), rows(1), xa("END"), PREPARE, gtid(2), xa("ROLLBACK"))
+    assert feed.frames == [Frame([(SID, 1, 2)], [], [], 0, [(SID, 1, 1)])]
+    feed(gtid(3), xa("START"), table_map(), rows(2), xa("END"), PREPARE, gtid(4), xa("COMMIT"))
+    assert feed.frames[1:] == [Frame([(SID, 3, 4)], [(SID, 4, 4)], keys(2), 1, [(SID, 3, 3)])], "its name is free"
+
+
+def test_xa_transactions_of_other_tables_and_in_one_phase_and_unknown_ones(feed: Feed) -> None:
+    feed(gtid(1), xa("START"), table_map(), rows(1), xa("END"), ONE_PHASE)
+    feed(gtid(2), xa("START"), table_map(8, b"other"), rows(2, number=8), xa("END"), PREPARE)
+    feed(gtid(3), xa("COMMIT"))
+    feed(gtid(4), xa("COMMIT", b"never seen"))
+    feed(gtid(5), query("XA COMMIT 'by', 'hand'"))
+    assert feed.frames == [
+        Frame([(SID, 1, 1)], [(SID, 1, 1)], keys(1), 1),
+        *(Frame([(SID, number, number)], [], [], 0) for number in (2, 3, 4, 5)),
+    ]
+
+
+def test_prepared_transactions_are_told_apart_by_all_of_their_names(feed: Feed) -> None:
+    for number, (name, kind) in enumerate([(b"x", 1), (b"x", 7), (b"\xff\0", 1), (b"x", 2**31 - 1)], start=1):
+        feed(gtid(number), xa("START", name, kind), table_map(), rows(number), xa("END", name, kind))
+        feed(prepare(name, kind))
+    ends = [
+        ("COMMIT", b"\xff\0", 1, 3),
+        ("COMMIT", b"x", 2**31 - 1, 4),
+        ("ROLLBACK", b"x", 1, 1),
+        ("COMMIT", b"x", 7, 2),
+    ]
+    for number, (how, name, kind, _) in enumerate(ends, start=5):
+        feed(gtid(number), xa(how, name, kind))
+    assert [frame.keys for frame in feed.frames[4:]] == [keys(3), keys(4), [], keys(2)]
+    assert [frame.gtids[0][1] for frame in feed.frames[4:]] == [3, 4, 1, 2]
+
+
+def test_a_large_prepared_transaction_is_in_a_file_and_comes_in_parts(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembling, "MOST_KEYS", 1)
+    feed.transactions._groups = groups = Groups(in_memory=3)
+    for gno, name, first in ((1, b"x", 0), (2, b"y", 100)):
+        feed(gtid(gno), xa("START", name), table_map())
+        feed(*(rows(first + number, first + number + 1) for number in range(1, 9, 2)), xa("END", name), prepare(name))
+    assert groups.in_memory == 2
+    assert [frame.keys for frame in feed.frames] == [[], []]
+    feed(gtid(3), xa("COMMIT"))
+    sent = feed.frames[2:]
+    assert [key for frame in sent for key in frame.keys] == keys(*range(1, 9))
+    assert [frame.gtids for frame in sent] == [[], [], [], [(SID, 1, 1), (SID, 3, 3)]]
+    assert {tuple(frame.touching) for frame in sent} == {((SID, 3, 3),)}
+    assert sum(frame.rows for frame in sent) == 8
+    feed(gtid(4), xa("ROLLBACK", b"y"))
+    assert (len(groups), groups.in_memory, groups._file) == (0, 0, None)
+
+
+def test_a_large_xa_transaction_in_one_phase(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembling, "MOST_KEYS", 1)
+    feed(gtid(1), xa("START"), table_map(), rows(1, 2), rows(3, 4), xa("END"), ONE_PHASE)
+    assert feed.frames == [
+        Frame([], [(SID, 1, 1)], keys(1, 2), 0),
+        Frame([(SID, 1, 1)], [(SID, 1, 1)], keys(3, 4), 4),
+    ]
+
+
+def test_prepared_transactions_that_nobody_ends(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups_module, "MOST", 2)
+    for number in (1, 2):
+        feed(gtid(number), xa("START", b"%d" % number), table_map(), rows(number), prepare(b"%d" % number))
+    with pytest.raises(UnsafeChange, match="prepared XA transactions") as caught:
+        feed(gtid(3), xa("START"), table_map(), rows(3), prepare())
+    assert "XA RECOVER" in caught.value.hint
+
+
+def test_a_name_that_cannot_be_read_is_no_reason_to_lose_a_row(feed: Feed) -> None:
+    feed(gtid(1), xa("START"), table_map(), rows(1), PREPARE)
+    with pytest.raises(UnsafeChange, match="whose name cannot be read"):
+        feed(gtid(2), query("XA COMMIT 'by', 'hand'"))
 
 
 def test_what_others_say_that_changes_nothing_is_passed_over(feed: Feed) -> None:

@@ -15,6 +15,7 @@ from alterd_vitess.proof import Proof
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, open_rows
+from alterd_vitess.unfit import with_its_row
 
 APP = "vplayer"
 """What the throttler knows the apply as; Vitess's name."""
@@ -99,13 +100,18 @@ class Applying:
         for part, result in zip(parts, results, strict=True):
             if isinstance(result, StatementFailed) and errno(result) in {DUPLICATE_ENTRY, *AGAIN}:
                 again += part
+            elif isinstance(result, StatementFailed):
+                raise await with_its_row(run, self._sessions[0], result, part) from result
             elif isinstance(result, BaseException):
                 raise result
             else:
                 run.touched.applied(part)
                 self.applied += len(part)
         if again:
-            await self._collisions.settle(again)
+            try:
+                await self._collisions.settle(again)
+            except StatementFailed as error:
+                raise await with_its_row(run, self._sessions[0], error, again) from error
             run.touched.applied(again)
             self.applied += len(again)
 

@@ -52,7 +52,7 @@ def _same_labels(old: Column, new: Column) -> bool:
 
 
 _SAME: Final[dict[str, Callable[[Column, Column], bool]]] = {
-    "decimal": lambda old, new: new.scale >= old.scale,
+    "decimal": lambda old, new: old.scale == new.scale,
     "binary": lambda old, new: old.length == new.length,
     "enum": _same_labels,
     "set": _same_labels,
@@ -60,14 +60,14 @@ _SAME: Final[dict[str, Callable[[Column, Column], bool]]] = {
 """Of one type; the others but for those with a fraction of the second cannot differ in what matters."""
 
 
-def _number(_: Column, new: Column) -> bool:
+def _number(old: Column, new: Column) -> bool:
     if new.data_type == "decimal" or new.data_type in INTEGERS:
         return True
-    return new.data_type in TEXTS
+    return new.data_type in TEXTS and not old.zerofill
 
 
 def _decimal(old: Column, new: Column) -> bool:
-    return new.data_type in TEXTS or (new.data_type == "decimal" and new.scale >= old.scale)
+    return (new.data_type in TEXTS and not old.zerofill) or (new.data_type == "decimal" and new.scale >= old.scale)
 
 
 def _date(_: Column, new: Column) -> bool:

@@ -14,6 +14,7 @@ from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
 from alterd_vitess.servo import next_size
 from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, one_row, open_rows
+from alterd_vitess.unfit import in_chunk
 
 APP = "vcopier"
 """What the throttler knows the copy as; Vitess's name."""
@@ -94,7 +95,7 @@ class Copying:
                 break
             except StatementFailed as error:
                 if errno(error) not in AGAIN or tries == PATIENCE:
-                    raise self._located(error, chunk) from error
+                    raise await in_chunk(run, session, error, chunk) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
         took = time.monotonic() - began
@@ -117,11 +118,3 @@ class Copying:
             rows = await self._applying.copy_through(chunk)
         failpoint("vitess.chunk_committed")
         return rows
-
-    def _located(self, error: StatementFailed, chunk: Range) -> StatementFailed:
-        key = self._run.mapping.key
-        start = f"after {key.shown(chunk.low)} " if chunk.low else ""
-        rows = f"{start}up to {key.shown(chunk.high)}"
-        error.where |= {"table": self._run.table, "rows": rows}
-        error.hint = error.hint or f"a row {rows} does not fit the new table: correct it, then retry"
-        return error

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -20,12 +20,17 @@ import msgspec
 from alterd_contracts.errors import LostSession, StatementFailed
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
-from alterd_runtime.mysql.quoting import identifier
+from alterd_runtime.mysql.quoting import identifier, qualified
 from alterd_runtime.mysql.sidecar import FENCE
-from alterd_vitess.applying import BATCH, Applying
+from alterd_vitess.applying import BATCH, Applying, remove
+from alterd_vitess.blockers import Place
 from alterd_vitess.errors import TableChanged
+from alterd_vitess.flags import Asked
 from alterd_vitess.following import Following
+from alterd_vitess.forcing import Forcing
 from alterd_vitess.gtid import GtidSet
+from alterd_vitess.locating import prepare_keys
+from alterd_vitess.relations import Relations, settle
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, open_rows, show_create
 from alterd_vitess.shadow import marker
@@ -54,6 +59,8 @@ class Swapped(msgspec.Struct, frozen=True, kw_only=True):
     """From the locks to the new table."""
     keys: int
     """Applied under the lock."""
+    killed: int = 0
+    """Connections that were in the way, over all attempts."""
 
 
 class CutOver:
@@ -61,20 +68,33 @@ class CutOver:
 
     def __init__(self, run: Run, following: Following, applying: Applying, old: str) -> None:
         self._run, self._following, self._applying, self._old = run, following, applying, old
+        self._related = Asked.of(run.record).foreign_keys
 
-    async def attempt(self) -> Swapped:
-        """Raises `NotNow` with the table as it was, `DuplicateRows`, `TableChanged`, `Fenced`; `LostSession` when
-        nobody knows."""
+    async def places(self, session: Session) -> list[Place]:
+        """The tables that are locked."""
+        related = (await self._relations(session)).others if self._related else []
+        return [(self._run.schema, self._run.table), (self._run.schema, self._run.plan.shadow), *related]
+
+    async def attempt(self, *, threshold: float, forcing: Forcing | None = None) -> Swapped:
+        """Locks the tables for `threshold` seconds at most, and for the RENAME. `forcing` ends who holds them.
+
+        Raises `NotNow` with the table as it was, `DuplicateRows`, `TableChanged`, `Fenced`; `LostSession` when
+        nobody knows.
+        """
         run = self._run
-        async with self._applying.paused():
+        async with run.checks.paused(), self._applying.paused():
             session = await open_rows(
                 run.task, run.zone, lock_wait_timeout=1, innodb_lock_wait_timeout=1, wait_timeout=IDLE
             )
             try:
+                if self._related:  # an attempt may have died in the middle
+                    await settle(run.task, session, run.plan.shadow)
                 await self._show(session)
+                await prepare_keys(run, session)
+                relations = await self._relations(session)
                 # autocommit is off before the lock: BEGIN under it would release it in silence
                 await session.execute("SET SESSION autocommit = 0")
-                swapped, left = await self._locked(session)
+                swapped, left = await self._locked(session, relations, threshold, forcing)
             finally:
                 await session.close()
         if swapped is None:
@@ -83,49 +103,62 @@ class CutOver:
             raise NotNow("a duplicate had to be looked into")
         return swapped
 
-    async def _locked(self, session: Session) -> tuple[Swapped | None, list[bytes]]:
+    async def _locked(
+        self, session: Session, relations: Relations, threshold: float, forcing: Forcing | None
+    ) -> tuple[Swapped | None, list[bytes]]:
         run = self._run
         began = time.monotonic()
-        async with self._lock(session):
+        async with _forced(forcing) as locks_are_had, self._lock(session, relations):
+            locks_are_had()
             locked = time.monotonic()
             failpoint("vitess.locked")
             may_complete = asyncio.create_task(run.task.may_complete())
             try:
-                await run.task.check_fence(session)
-                counter = await self._show(session)
-                executed = GtidSet.parse(str(await session.value("SELECT @@global.gtid_executed")))
-                await _within(HOLD_PATIENCE, self._following.reached(executed), "the change stream is behind")
-                keys = run.touched.take_all()
-                try:
-                    await self._drain(session, keys)
-                except StatementFailed as error:
-                    run.touched.put_back(keys)
-                    if errno(error) == DUPLICATE_ENTRY:
-                        return None, keys
-                    raise
-                except BaseException:
-                    run.touched.put_back(keys)
-                    raise
-                run.touched.applied(keys)
-                failpoint("vitess.drained")
-                await self._carry_counter(session, counter)
-                if not await _within(HOLD_PATIENCE, may_complete, "no word whether it may complete"):
-                    raise NotNow("completion was postponed or cancelled meanwhile")
+                async with asyncio.timeout(threshold):
+                    await run.task.check_fence(session)
+                    counter = await self._show(session)
+                    if not await relations.unchanged(session):
+                        raise NotNow("foreign keys changed just now")
+                    executed = GtidSet.parse(str(await session.value("SELECT @@global.gtid_executed")))
+                    await _within(HOLD_PATIENCE, self._following.reached(executed), "the change stream is behind")
+                    keys = run.touched.take_all()
+                    try:
+                        await self._drain(session, keys)
+                    except StatementFailed as error:
+                        run.touched.put_back(keys)
+                        if errno(error) == DUPLICATE_ENTRY:
+                            return None, keys
+                        raise
+                    except BaseException:
+                        run.touched.put_back(keys)
+                        raise
+                    run.touched.applied(keys)
+                    failpoint("vitess.drained")
+                    if different := await run.checks.under_lock(session):
+                        raise NotNow(different)
+                    await self._carry_counter(session, counter)
+                    if not await _within(HOLD_PATIENCE, may_complete, "no word whether it may complete"):
+                        raise NotNow("completion was postponed or cancelled meanwhile")
+                    await relations.before(session)
+                await self._rename(session)
             except StatementFailed as error:
                 raise NotNow(error.message) from error
+            except TimeoutError as error:
+                raise NotNow(f"the table was locked for the cut-over threshold of {threshold:g} s") from error
             finally:
                 may_complete.cancel()
                 await asyncio.gather(may_complete, return_exceptions=True)
-            await self._rename(session)
             run.swapped = True
             failpoint("vitess.renamed")
+            await relations.after(session)
         failpoint("vitess.unlocked")
         return Swapped(locking=locked - began, holding=time.monotonic() - locked, keys=len(keys)), []
 
     @contextlib.asynccontextmanager
-    async def _lock(self, session: Session) -> AsyncIterator[None]:
+    async def _lock(self, session: Session, relations: Relations) -> AsyncIterator[None]:
         run = self._run
         tables = f"{identifier(run.table)} WRITE, {identifier(run.plan.shadow)} WRITE, {FENCE} READ"
+        tables += "".join(f", {qualified(*place)} WRITE" for place in relations.others)
         try:
             async with asyncio.timeout(LOCK_PATIENCE):
                 await session.execute(f"LOCK TABLES {tables}")
@@ -135,8 +168,14 @@ class CutOver:
             raise NotNow(f"the locks were not had: {error.message}") from error
         try:
             yield
+        except NotNow:
+            await relations.undo(session)
+            raise
         finally:
             await asyncio.shield(asyncio.ensure_future(_unlock(session)))
+
+    async def _relations(self, session: Session) -> Relations:
+        return await Relations.read(self._run.task, session, self._run.plan.shadow, self._old)
 
     async def _show(self, session: Session) -> int:
         """The table's counter. Raises `TableChanged` unless both tables are what they were when the copy began."""
@@ -155,7 +194,7 @@ class CutOver:
         statements = self._run.statements
         parts = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
         for part in parts:
-            await session.execute(statements.delete(part))
+            await remove(self._run, session, part)
         for part in parts:
             await session.execute(statements.insert(part))
         await session.execute("COMMIT")
@@ -189,6 +228,19 @@ class CutOver:
             hint="look who changed it, then retry the migration: it starts over",
             table=self._run.table,
         )
+
+
+@contextlib.asynccontextmanager
+async def _forced(forcing: Forcing | None) -> AsyncIterator[Callable[[], None]]:
+    """Ends who holds the tables until what is yielded is called; its last look is awaited when the lock is given up."""
+    stop = asyncio.Event()
+    ending = asyncio.create_task(forcing.beside_the_lock(stop)) if forcing else None
+    try:
+        yield stop.set
+    finally:
+        stop.set()
+        if ending is not None:
+            await ending
 
 
 async def _within(seconds: float, work: Awaitable[T], otherwise: str) -> T:

@@ -44,6 +44,13 @@ class GtidSet:
                 found._parse_part(part)
         return found
 
+    @classmethod
+    def of(cls, sid: str, first: int, last: int) -> Self:
+        """One interval."""
+        found = cls()
+        found.add(sid, first, last)
+        return found
+
     def _parse_part(self, part: str) -> None:
         head, *rest = part.split(":")
         written = _UUID.fullmatch(head)

@@ -15,7 +15,17 @@ from alterd_vitess.tables import Column, Index, Table
 
 _NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"})
 _TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"})
+_DATES = frozenset({"date", "datetime", "timestamp"})
 _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_ZEROS = {
+    **dict.fromkeys(_NUMBERS, "0"),
+    **dict.fromkeys(_TEXTS, "''"),
+    **dict.fromkeys(_BYTES, "x''"),
+    "enum": "1",  # a number is the position
+    "time": "'00:00:00'",
+    "json": "CAST('null' AS JSON)",
+}
+"""Implicit defaults."""
 
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,17 +70,20 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(each.expression for each in self.filled)
 
 
-def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause]) -> Mapping:
-    """How `source` fills `shadow`, which the ALTER's `clauses` made of it. Raises `CannotRunOnline`."""
+def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause], *, zero_dates: bool = False) -> Mapping:
+    """How `source` fills `shadow`, which the ALTER's `clauses` made of it.
+
+    `zero_dates`: rows may get the date zero in new columns. Raises `CannotRunOnline`.
+    """
     pairs = shared_columns(source, shadow, clauses)
     if not pairs:
         raise CannotRunOnline(
             f"no column of {source.name} is left", hint="create a new table instead", table=source.name
         )
-    filled = [Filled(name=theirs, expression=identifier(ours)) for ours, theirs in pairs.items()]
+    filled = [Filled(name=theirs, expression=_read(source, shadow, ours, theirs)) for ours, theirs in pairs.items()]
     taken = {each.name for each in filled}
     filled += [
-        Filled(name=column.name, expression=implicit_default(column))
+        Filled(name=column.name, expression=implicit_default(column, zero_dates))
         for column in shadow.columns
         if column.name not in taken and _needs_value(column)
     ]
@@ -119,31 +132,34 @@ def shared_columns(source: Table, shadow: Table, clauses: Sequence[Clause]) -> d
     return pairs
 
 
+def _read(source: Table, shadow: Table, ours: str, theirs: str) -> str:
+    """MySQL's INSERT converts as its ALTER does, but for numbers filled with zeros, which it writes as plain ones."""
+    old, new = source.column(ours), shadow.column(theirs)
+    texts = _TEXTS | _BYTES
+    if old is not None and new is not None and old.zerofill and new.data_type in texts:
+        return f"CONCAT({identifier(ours)})"
+    return identifier(ours)
+
+
 def _needs_value(column: Column) -> bool:
     """MySQL's ALTER fills such a column with its type's implicit default; INSERT under strict mode would refuse."""
     computed = column.generated or column.auto_increment
     return not computed and not column.nullable and not column.has_default
 
 
-def implicit_default(column: Column) -> str:
+def implicit_default(column: Column, zero_dates: bool) -> str:
     """The value that MySQL gives rows in a new column NOT NULL without a default.
 
     Source: MySQL manual, "Data Type Default Values". Raises `CannotRunOnline`.
     """
-    if column.data_type in _NUMBERS:
-        return "0"
-    if column.data_type in _TEXTS:
-        return "''"
-    if column.data_type in _BYTES:
-        return "x''" if column.data_type != "binary" else f"REPEAT(x'00', {column.length})"
-    if column.data_type == "enum":
-        return "1"  # a number is the position
-    if column.data_type == "time":
-        return "'00:00:00'"
-    if column.data_type == "json":
-        return "CAST('null' AS JSON)"
+    if column.data_type == "binary":
+        return f"REPEAT(x'00', {column.length})"
+    if column.data_type in _ZEROS:
+        return _ZEROS[column.data_type]
+    if column.data_type in _DATES and zero_dates:
+        return "'0000-00-00'"
     raise CannotRunOnline(
         f"the new column {column.name} is NOT NULL and has no default: rows would get no valid {column.data_type}",
-        hint="give it a DEFAULT, or let it be NULL",
+        hint="give it a DEFAULT, or let it be NULL" + " (or add --allow-zero-in-date)" * (column.data_type in _DATES),
         column=column.name,
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from alterd_contracts.migration import Migration
 from alterd_contracts.strategy import Session
-from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, STREAMS
+from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, CUTOVERS, STREAMS
 from alterd_vitess.ranges import Range
 
 _MINE = "`keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s AND `first_attempt` = %s"
@@ -114,7 +114,9 @@ async def read_checkpoint(session: Session, record: Migration) -> str | None:
     return found
 
 
-async def forget(session: Session, record: Migration, tables: Sequence[str] = (COPY_STATE, CHECKPOINTS)) -> None:
+async def forget(
+    session: Session, record: Migration, tables: Sequence[str] = (COPY_STATE, CHECKPOINTS, CUTOVERS)
+) -> None:
     """Removes what an ended try needs no more; idempotent."""
     for table in tables:
         await session.execute(f"DELETE FROM {table} WHERE {_MINE}", whose(record))

@@ -11,16 +11,21 @@ from alterd_runtime.failpoints import failpoint
 from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, STREAMS
 from alterd_runtime.settings import VitessSettings
 from alterd_runtime.sql import split_alter
+from alterd_vitess.analyzing import analyze_source
+from alterd_vitess.disk import check_room
 from alterd_vitess.errors import CannotRunOnline, TableChanged
+from alterd_vitess.flags import Asked
+from alterd_vitess.foreign_keys import foreign_key_obstacles, made_by_the_alter
 from alterd_vitess.gtid import GtidSet
 from alterd_vitess.mapping import Mapping, map_tables
 from alterd_vitess.memory import Plan, forget, read_checkpoint, read_copied, read_plan, write_checkpoint, write_plan
 from alterd_vitess.positions import Positions
-from alterd_vitess.preflight import server_obstacles, shape_obstacles, table_obstacles
+from alterd_vitess.preflight import server_obstacles, table_obstacles
 from alterd_vitess.ranges import CopyPlan
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import open_rows, show_create, time_zone_of
 from alterd_vitess.shadow import make_shadow, marker
+from alterd_vitess.shapes import shape_obstacles
 from alterd_vitess.statements import Statements
 from alterd_vitess.tables import Table, read_table
 
@@ -37,9 +42,10 @@ async def prepare(task: Task, settings: VitessSettings) -> Run:
     zone = str(await _value(task, "SELECT @@global.time_zone"))
     session = await open_rows(task, zone)
     try:
-        plan = await read_plan(session, task.migration)
+        await _check_again(task, session)
+        plan, fresh = await read_plan(session, task.migration), False
         if plan is None or await read_table(session, task.migration.mysql_schema, plan.shadow) is None:
-            plan = await _new_plan(task, session)
+            plan, fresh = await _new_plan(task, session, settings), True
         source, shadow, mapping = await _tables(task, session, plan.shadow)
         checkpoint = await read_checkpoint(session, task.migration)
         copied = await read_copied(session, task.migration)
@@ -52,27 +58,49 @@ async def prepare(task: Task, settings: VitessSettings) -> Run:
         settings=settings,
         plan=plan,
         mapping=mapping,
-        copy=CopyPlan(plan.plan_end, copied.ranges),
-        positions=Positions(GtidSet.parse(checkpoint or "")),
+        copy=(CopyPlan if mapping.key.ordered else CopyPlan.chained)(plan.plan_end, copied.ranges),
+        positions=Positions(GtidSet.parse(checkpoint or ""), fresh=fresh),
         zone=time_zone_of(source, shadow, mapping, zone),
         rows_copied=copied.rows,
     )
 
 
-async def _new_plan(task: Task, session: Session) -> Plan:
+async def _check_again(task: Task, session: Session) -> None:
+    """What may have changed since the check, or since the last attempt."""
+    found = await table_obstacles(session, task.migration.mysql_schema, task.statement.table)
+    found += await foreign_key_obstacles(
+        session, task.migration.mysql_schema, task.statement.table, allowed=Asked.of(task.migration).foreign_keys
+    )
+    for obstacle in [*found, *await server_obstacles(session)]:
+        raise obstacle
+
+
+async def _new_plan(task: Task, session: Session, settings: VitessSettings) -> Plan:
     schema, table = task.migration.mysql_schema, task.statement.table
     await forget(session, task.migration, (COPY_STATE, CHECKPOINTS, STREAMS))
-    for obstacle in [*await server_obstacles(session), *await table_obstacles(session, schema, table)]:
-        raise obstacle
     definition = await _definition(session, table)
+    if Asked.of(task.migration).analyze_source:
+        await analyze_source(task, session, schema, table)
     name = await task.artifact(ArtifactKind.SHADOW)
     making = await task.primary()
     try:
-        await make_shadow(making, definition, task.statement.sql, name, marker(task.migration.migration_uuid))
+        await make_shadow(
+            making,
+            definition,
+            task.statement.sql,
+            name,
+            uuid=task.migration.migration_uuid,
+            mark=marker(task.migration.migration_uuid),
+            zero_dates=Asked.of(task.migration).zero_dates,
+        )
     finally:
         await making.close()
     failpoint("vitess.shadow_made")
-    source, _, mapping = await _tables(task, session, name)
+    for obstacle in await made_by_the_alter(session, schema, name, table):
+        raise obstacle
+    source, shadow, mapping = await _tables(task, session, name)
+    if told := await check_room(session, schema, source, shadow, definition, settings):
+        task.log.warning(told)
     made = await show_create(session, name)
     # what is in this set is visible, but for transactions that were prepared only
     start = str(await session.value("SELECT @@global.gtid_executed"))
@@ -105,7 +133,7 @@ async def _tables(task: Task, session: Session, shadow_name: str) -> tuple[Table
         raise TableChanged(f"{table if source is None else shadow_name} is gone", table=table)
     for obstacle in shape_obstacles(source, shadow, clauses):
         raise obstacle
-    return source, shadow, map_tables(source, shadow, clauses)
+    return source, shadow, map_tables(source, shadow, clauses, zero_dates=Asked.of(task.migration).zero_dates)
 
 
 async def _definition(session: Session, table: str) -> str:

@@ -60,6 +60,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         return "unsigned" in self.column_type
 
     @property
+    def zerofill(self) -> bool:
+        return "zerofill" in self.column_type
+
+    @property
     def generated(self) -> bool:
         return bool(self.expression)
 

@@ -8,7 +8,7 @@ from alterd_contracts import __version__
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
 from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.migration import Migration
-from alterd_contracts.names import ArtifactKind
+from alterd_contracts.names import ARTIFACT_LENGTH, ArtifactKind
 from alterd_contracts.requests import PlanStep
 from alterd_contracts.statement import StatementKind
 from alterd_contracts.strategy import (
@@ -25,12 +25,25 @@ from alterd_contracts.strategy import (
 from alterd_runtime.mysql.artifacts import listed
 from alterd_runtime.settings import load
 from alterd_runtime.sql import split_alter
+from alterd_vitess.constraints import stays_renamable
+from alterd_vitess.disk import check_room
 from alterd_vitess.engine import alter
+from alterd_vitess.errors import CannotRunOnline
+from alterd_vitess.flags import FLAGS, Asked
+from alterd_vitess.foreign_keys import (
+    clause_obstacles,
+    foreign_key_obstacles,
+    made_by_the_alter,
+    read_foreign_keys,
+    try_foreign_keys,
+)
 from alterd_vitess.mapping import Mapping, map_tables
 from alterd_vitess.memory import forget, read_copied, read_plan
-from alterd_vitess.preflight import constraint_obstacles, server_obstacles, shape_obstacles, table_obstacles
+from alterd_vitess.preflight import server_obstacles, table_obstacles
+from alterd_vitess.relations import settle
 from alterd_vitess.sessions import show_create, time_zone_of
 from alterd_vitess.shadow import make_shadow
+from alterd_vitess.shapes import shape_obstacles
 from alterd_vitess.tables import read_table
 
 TRIED = "_alterd_tried"
@@ -38,13 +51,14 @@ TRIED = "_alterd_tried"
 PHASES = (
     Phase(name="prepare"),
     Phase(name="copy", exclusive=True),
+    Phase(name="checksum"),
     Phase(name="catch-up"),
     Phase(name="cut-over"),
 )
 
 
 class Vitess(Strategy):
-    """ALTER TABLE online; CREATE and DROP by the common runner."""
+    """ALTER TABLE online; CREATE, DROP and views by the common runner."""
 
     def declare(self) -> Declaration:
         running = (Phase(name="running"),)
@@ -53,20 +67,33 @@ class Vitess(Strategy):
             version=__version__,
             aliases=("online",),
             kinds=(
-                KindDeclaration(kind=StatementKind.CREATE_TABLE, phases=running, concurrent=True, runner="statement"),
-                KindDeclaration(kind=StatementKind.DROP_TABLE, phases=running, concurrent=True, runner="statement"),
+                *(
+                    KindDeclaration(
+                        kind=kind, phases=running, concurrent=True, postpone_completion=True, runner="statement"
+                    )
+                    for kind in StatementKind
+                    if kind is not StatementKind.ALTER_TABLE
+                ),
                 KindDeclaration(
-                    kind=StatementKind.ALTER_TABLE, phases=PHASES, concurrent=True, postpone_completion=True
+                    kind=StatementKind.ALTER_TABLE,
+                    phases=PHASES,
+                    concurrent=True,
+                    postpone_completion=True,
+                    rebuilds=True,
                 ),
             ),
             resumable=True,
             throttleable=True,
+            flags=FLAGS,
         )
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
         found = [
             *await server_obstacles(shard.scratch),
             *await table_obstacles(shard.scratch, shard.schema, change.mysql_table),
+            *await foreign_key_obstacles(
+                shard.scratch, shard.schema, change.mysql_table, allowed=Asked.of(change).foreign_keys
+            ),
         ]
         try:
             await _tried(change, shard)
@@ -79,7 +106,7 @@ class Vitess(Strategy):
     async def plan(self, change: Migration, shard: ShardView) -> Sequence[PlanStep]:
         mapping = await _tried(change, shard)
         digits = change.migration_uuid.replace("_", "")
-        shadow, old = f"_alterd_shd_{digits}_<time>_", f"_alterd_old_{digits}_<time>_"
+        shadow, old = f"_alterd_shd_{digits}_<time>", f"_alterd_old_{digits}_<time>"
         columns = ", ".join(each.name for each in mapping.filled)
         steps = (
             ("shadow", f"CREATE TABLE {shadow} LIKE {change.mysql_table}; {change.migration_statement}"),
@@ -97,6 +124,8 @@ class Vitess(Strategy):
             old = await _swapped_to(task, session)
             copied = await read_copied(session, task.migration)
             if old:
+                if Asked.of(task.migration).foreign_keys:
+                    await settle(task, session, old)
                 # only the swap makes a table of that name
                 return AlreadyCompleted(
                     facts=Facts(
@@ -114,6 +143,9 @@ class Vitess(Strategy):
     async def cleanup(self, task: Task) -> None:
         session = await task.primary()
         try:
+            plan = await read_plan(session, task.migration)
+            if plan is not None and Asked.of(task.migration).foreign_keys:
+                await settle(task, session, plan.shadow)
             async with task.fenced(session):
                 await forget(session, task.migration)
             unused = [
@@ -142,19 +174,37 @@ async def _tried(change: Migration, shard: ShardView) -> Mapping:
     session, table = shard.scratch, change.mysql_table
     scratch = str(await session.value("SELECT DATABASE()"))
     definition = (await show_create(session, table)).definition
+    clauses = split_alter(change.migration_statement).clauses
+    for obstacle in clause_obstacles(table, clauses, await read_foreign_keys(session, scratch, table)):
+        raise obstacle
     try:
-        await make_shadow(session, definition, change.migration_statement, TRIED, "")
-        clauses = split_alter(change.migration_statement).clauses
+        await make_shadow(
+            session,
+            definition,
+            change.migration_statement,
+            TRIED,
+            uuid=change.migration_uuid,
+            zero_dates=Asked.of(change).zero_dates,
+        )
         source, shadow = await read_table(session, scratch, table), await read_table(session, scratch, TRIED)
         if source is None or shadow is None:
             raise StatementFailed(f"{table} is no table")
         for obstacle in shape_obstacles(source, shadow, clauses):
             raise obstacle
-        for name in (table, TRIED):
-            for obstacle in await constraint_obstacles(session, scratch, name, table):
-                raise obstacle
-        mapping = map_tables(source, shadow, clauses)
+        if not stays_renamable(definition, table, ARTIFACT_LENGTH):
+            raise CannotRunOnline(
+                f"{table} has constraints without names of their own, whose names would be too long after the swap",
+                hint="give them names, or use the strategy mysql",
+                table=table,
+            )
+        for obstacle in await made_by_the_alter(session, scratch, TRIED, table):
+            raise obstacle
+        if Asked.of(change).foreign_keys:
+            await try_foreign_keys(session, shard.schema, table, TRIED)
+        mapping = map_tables(source, shadow, clauses, zero_dates=Asked.of(change).zero_dates)
         time_zone_of(source, shadow, mapping, "SYSTEM")
+        if told := await check_room(session, shard.schema, source, shadow, definition, load().vitess):
+            shard.warn(told)
         return mapping
     finally:
         await session.execute(f"DROP TABLE IF EXISTS {TRIED}")

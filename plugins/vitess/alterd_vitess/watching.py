@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
@@ -12,6 +13,9 @@ from alterd_vitess.gtid import GtidSet
 from alterd_vitess.memory import write_checkpoint
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import open_rows
+
+if TYPE_CHECKING:
+    from alterd_vitess.checksum.checks import Far
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at what the primary has executed."""
@@ -42,7 +46,7 @@ class Lag:
         before = time.monotonic()
         executed = GtidSet.parse(str(await session.value("SELECT @@global.gtid_executed")))
         self._samples.append((before, executed))
-        applied = run.positions.applied(run.touched.unapplied_since())
+        applied = run.positions.settled(run.touched.unapplied_since())
         while self._samples and applied.contains(self._samples[0][1]):
             self._samples.popleft()
         run.lag = time.monotonic() - self._samples[0][0] if self._samples else 0.0
@@ -91,6 +95,9 @@ class Telling:
     def tell(self) -> None:
         """What is known now."""
         run = self._run
+        if (far := run.checks.far) is not None:
+            self._tell_checksum(far)
+            return
         finished = run.copy.finished
         rows = max(run.plan.table_rows, run.rows_copied) if not finished else run.rows_copied
         share = run.rows_copied / rows if rows else 1.0
@@ -104,6 +111,26 @@ class Telling:
             cutover_attempts=run.cutover_attempts,
             keys_waiting=len(run.touched),
             message=run.message,
+            rows_repaired=run.checks.repaired,
+        )
+
+    def _tell_checksum(self, far: Far) -> None:
+        """The copy's rows stay what they are; the share and the rest are those of the comparison."""
+        run = self._run
+        rows = run.rows_copied
+        compared = min(far.rows, rows)
+        share = compared / rows if rows else 0.0
+        run.task.progress(
+            rows_copied=rows,
+            table_rows=rows,
+            percent=min(99.0, 100.0 * share),
+            eta_seconds=round((rows - compared) * far.seconds / compared) if compared else -1,
+            lag_seconds=run.lag,
+            stage=run.stage,
+            cutover_attempts=run.cutover_attempts,
+            keys_waiting=len(run.touched),
+            message=f"{far.rows} rows compared",
+            rows_repaired=run.checks.repaired,
         )
 
     def _eta(self, left: int) -> int:

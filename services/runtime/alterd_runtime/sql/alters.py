@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -103,3 +103,22 @@ def _is_sort_column(words: Words, at: int) -> bool:
     if words[at] in ("ASC", "DESC"):
         at += 1
     return words[at] == "," or at >= len(words) or (words[at] in _TAILS and words[at + 1] == _TAILS[words[at]])
+
+
+_HOW: Final = frozenset({ClauseKind.ALGORITHM, ClauseKind.LOCK})
+_AFTER_A_BLANK: Final = frozenset({ClauseKind.PARTITION_BY, ClauseKind.REMOVE_PARTITIONING})
+
+
+def by_copy(head: str, clauses: Iterable[Clause], text: Callable[[Clause], str] = lambda clause: clause.text) -> str:
+    """An ALTER TABLE with ALGORITHM=COPY in the place of what its clauses say of that; empty where they say no more.
+
+    `head`: ``ALTER TABLE t``. `text`: what is written of a clause.
+    """
+    kept = [clause for clause in clauses if clause.kind not in _HOW]
+    if not kept:
+        return ""
+    comma = "" if kept[0].kind in _AFTER_A_BLANK else ","
+    parts = [f"{head} ALGORITHM=COPY{comma} {text(kept[0])}"]
+    for clause in kept[1:]:
+        parts += [clause.separator if clause.separator.strip() in ("", ",") else ", ", text(clause)]
+    return "".join(parts)
