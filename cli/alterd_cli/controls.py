@@ -28,7 +28,14 @@ _outcome: Reader[Outcome] = Reader(Outcome)
 
 
 async def command(
-    what: Command, uuid: str, keyspace: str, shards: Sequence[str], message: str, output: Output
+    what: Command,
+    uuid: str,
+    keyspace: str,
+    shards: Sequence[str],
+    message: str,
+    output: Output,
+    *,
+    cutover_threshold_seconds: int = 0,
 ) -> int | None:
     """Gives the command, prints its effect on each shard.
 
@@ -47,6 +54,7 @@ async def command(
                 shards=tuple(shards),
                 caller=caller(),
                 message=message,
+                cutover_threshold_seconds=cutover_threshold_seconds,
             ),
         )
     if answered is None:

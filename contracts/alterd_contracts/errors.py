@@ -16,6 +16,7 @@ AlterdError
 │   ├── StatementRefused         MySQL or a preflight check refused the statement
 │   ├── UuidTaken                the uuid belongs to another request
 │   ├── UnsafeShard              a shard is in a state alterd will not touch
+│   ├── MissingPrivilege         alterd's account on a shard lacks a grant
 │   └── NothingToDo              the command has no effect in this state
 ├── Unreachable                  exit code 5
 │   ├── BusUnreachable           NATS
@@ -189,6 +190,12 @@ class UnsafeShard(Refused):
     """The shard is in a state that alterd does not touch."""
 
     code = "unsafe_shard"
+
+
+class MissingPrivilege(Refused):
+    """alterd's account on the shard lacks a privilege."""
+
+    code = "missing_privilege"
 
 
 class NothingToDo(Refused):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from alterd_contracts.errors import InvalidInput
 from alterd_contracts.statement import StatementKind
 
 
@@ -37,3 +38,42 @@ class FlagDeclaration(msgspec.Struct, frozen=True, kw_only=True):
 
     def applies(self, kind: StatementKind) -> bool:
         return not self.kinds or kind in self.kinds
+
+
+CUT_OVER_THRESHOLDS = (5, 30)
+"""Seconds: the least and the most that `CUT_OVER_THRESHOLD` may be."""
+DEFAULT_CUT_OVER_THRESHOLD = 10
+
+POSTPONE_COMPLETION = FlagDeclaration(
+    name="postpone-completion", help="run, and wait for `alterd complete` before the change takes effect"
+)
+RETAIN_ARTIFACTS = FlagDeclaration(
+    name="retain-artifacts",
+    kind=FlagKind.DURATION,
+    minimum="1s",
+    help="how long tables that the migration leaves behind are kept; without it as the executor is set",
+)
+CUT_OVER_THRESHOLD = FlagDeclaration(
+    name="cut-over-threshold",
+    kind=FlagKind.DURATION,
+    minimum=f"{CUT_OVER_THRESHOLDS[0]}s",
+    maximum=f"{CUT_OVER_THRESHOLDS[1]}s",
+    default=f"{DEFAULT_CUT_OVER_THRESHOLD}s",
+    kinds=(StatementKind.ALTER_TABLE,),
+    help="how far behind stream and replicas may be, and how long the table may be locked, for a cut-over",
+)
+ALLOW_ZERO_IN_DATE = FlagDeclaration(
+    name="allow-zero-in-date", help="run the statement without NO_ZERO_DATE and NO_ZERO_IN_DATE in its sql_mode"
+)
+"""These four mean the same wherever they are declared: intake and scheduler know the first three by name, the trial on
+empty copies the last."""
+
+
+def check_cut_over_threshold(seconds: int) -> None:
+    """0 stands for the default. Raises `InvalidInput`."""
+    least, most = CUT_OVER_THRESHOLDS
+    if seconds != 0 and not least <= seconds <= most:
+        raise InvalidInput(
+            f"a cut-over threshold of {seconds} s is out of range: at least {least} s and at most {most} s",
+            hint=f"write it like {DEFAULT_CUT_OVER_THRESHOLD}s; 0 is the default, {DEFAULT_CUT_OVER_THRESHOLD} s",
+        )

@@ -15,11 +15,20 @@ from alterd_contracts.work import Reached
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What the flags of the ddl_strategy put into the record of one statement, under the columns' names."""
+
+    retain_artifacts_seconds: int = 0
+    postpone_completion: bool = False
+    cutover_threshold_seconds: int = 0
+
+
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     """A statement with its uuid."""
 
     migration_uuid: str
     statement: Statement
+    choices: Choices = Choices()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +94,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.contr
     """Empty: all."""
     caller: str = ""
     message: str = ""
+    cutover_threshold_seconds: int = 0
+    """With `Command.CUTOVER_THRESHOLD`; 0 means the default."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +144,10 @@ class CutoverAttempted(ProgressReport, frozen=True, kw_only=True, tag="alterd.re
     """Of this try so far."""
     message: str = ""
     """What was in the way."""
+
+
+class ShadowAnalyzed(ProgressReport, frozen=True, kw_only=True, tag="alterd.report.analyzed.v1", tag_field="type"):
+    """The new table has its statistics, before it is put into place."""
 
 
 class ArtifactDeclared(Report, frozen=True, kw_only=True, tag="alterd.report.artifact.v1", tag_field="type"):
@@ -184,6 +199,7 @@ AttemptReport = (
     | ReadyToComplete
     | Throttled
     | CutoverAttempted
+    | ShadowAnalyzed
     | ArtifactDeclared
     | Completed
     | Failed

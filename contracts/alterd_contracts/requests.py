@@ -82,6 +82,11 @@ class Command(StrEnum):
 
     CANCEL = "cancel"
     RETRY = "retry"
+    COMPLETE = "complete"
+    """Completion is no longer postponed."""
+    POSTPONE_COMPLETE = "postpone-complete"
+    FORCE_CUTOVER = "force-cutover"
+    CUTOVER_THRESHOLD = "cutover-threshold"
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.request.check.v1", tag_field="type"):

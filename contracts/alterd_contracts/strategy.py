@@ -148,6 +148,10 @@ class Task(Protocol):
         """A new session on a replica; None where the shard has none."""
         ...
 
+    async def replicas(self) -> dict[str, Session]:
+        """A new session on each replica that answers, by its ``host:port``."""
+        ...
+
     def fenced(self, session: Session) -> AbstractAsyncContextManager[None]:
         """A transaction that begins by reading the fence, and raises `Fenced` if a later attempt owns it."""
         ...
@@ -160,12 +164,20 @@ class Task(Protocol):
         """How a program of the strategy's own reaches the primary: as this task's sessions do, under their name."""
         ...
 
+    def replica_logins(self) -> Sequence[Login]:
+        """The same for each replica; none of them was asked whether it answers."""
+        ...
+
     async def phase(self, name: str) -> None:
         """A declared phase begins."""
         ...
 
     async def ready(self, ready: bool = True) -> None:
         """Whether only the completion is left."""
+        ...
+
+    async def shadow_analyzed(self) -> None:
+        """The new table has its statistics: a column of the record says since when."""
         ...
 
     async def may_complete(self) -> bool:
@@ -184,6 +196,7 @@ class Task(Protocol):
         cutover_attempts: int = 0,
         keys_waiting: int = 0,
         message: str = "",
+        rows_repaired: int = 0,
     ) -> None:
         """How far the run is; also a sign of life. Each call says all of it, several a second are well.
 
@@ -191,7 +204,8 @@ class Task(Protocol):
         a try, so a call that leaves them out changes nothing about them. `lag_seconds`: how far the change stream is
         behind; `keys_waiting`: keys that are still to be applied. `cutover_attempts`: of the whole try, a later
         attempt goes on from `migration.cutover_attempts`. `message`: what the run waits for, in words for users (who
-        blocks the cut-over).
+        blocks the cut-over). `rows_repaired`: rows of this attempt that a
+        comparison found different, and were written anew.
         """
         ...
 
@@ -259,6 +273,10 @@ class ShardView(Protocol):
 
     async def definition(self, table: str) -> str | None:
         """SHOW CREATE TABLE of the real table, None where there is none."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tells whoever submits what speaks against nothing and is worth knowing."""
         ...
 
 

@@ -138,7 +138,8 @@ class Native:
     async def _ended(self, uuid: str, begun: float) -> Outcome:
         await self._until(lambda: self._end(uuid) is not None)
         end = self._end(uuid)
-        copy_began, copy_ended = self._moment(uuid, "copy"), self._moment(uuid, "catch-up")
+        copy_began = self._moment(uuid, "copy")
+        copy_ended = self._moment(uuid, "checksum") or self._moment(uuid, "catch-up")
         if end is None or end[1].fact is not Fact.COMPLETED or copy_began is None or copy_ended is None:
             raise self._failed(uuid)
         return Outcome(

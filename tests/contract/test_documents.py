@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from alterd_contracts.errors import by_code
+from alterd_contracts.flags import FlagKind
+from alterd_contracts.requests import Command
 from alterd_contracts.states import diagram
+from alterd_direct.direct import Direct
+from alterd_direct.mysql import Mysql
 from alterd_runtime.failpoints import FAILPOINTS
 from alterd_runtime.mysql import grants
+from alterd_vitess.vitess import Vitess
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +64,23 @@ def test_every_test_that_the_invariants_name_exists() -> None:
         path = ROOT / file
         assert path.exists(), file
         assert not test or test in path.read_text(), test
+
+
+def test_every_flag_is_documented_for_the_strategies_that_have_it() -> None:
+    table = re.findall(r"^\| `--([\w-]+)(=[A-Z])?` \| ([\w, -]+) \|", (ROOT / "docs/reference/flags.md").read_text(), re.M)
+    documented = {name: (bool(valued), set(strategies.split(", "))) for name, valued, strategies in table}
+    declared: dict[str, tuple[bool, set[str]]] = {}
+    for strategy in (Vitess(), Mysql(), Direct()):
+        for flag in strategy.declare().flags:
+            _, strategies = declared.setdefault(flag.name, (flag.kind is not FlagKind.SWITCH, set()))
+            strategies.add(strategy.declare().strategy)
+    assert documented == declared
+
+
+def test_every_command_to_a_migration_is_documented() -> None:
+    text = (ROOT / "docs/reference/commands.md").read_text()
+    for command in Command:
+        assert re.search(rf"^\| `{command}[ `]", text, re.M), command
 
 
 def test_links_between_documents_lead_somewhere() -> None:

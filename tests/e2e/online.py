@@ -77,13 +77,19 @@ def place_in(shop: Shop) -> Place:
 
 @contextlib.asynccontextmanager
 async def changing(
-    client: Client, shop: Shop, *, rows: int = ROWS, rate: float = RATE, timeout: float = 90
+    client: Client,
+    shop: Shop,
+    *,
+    rows: int = ROWS,
+    rate: float = RATE,
+    timeout: float = 90,
+    strategy: str = "vitess",
 ) -> AsyncIterator[Change]:
     """Fills a table, starts the load, submits the change; after the block waits for its end, and proves it."""
     place = place_in(shop)
     await asyncio.to_thread(make_table, place, rows=rows, seed=SEED)
     async with Load(place, rows=rows, seed=SEED, rate=rate) as load:
-        [uuid] = await client.submit(ALTER.format(table=place.table), strategy="vitess")
+        [uuid] = await client.submit(ALTER.format(table=place.table), strategy=strategy)
         change = Change(client, shop, load, uuid)
         watching = asyncio.create_task(change.watch())
         try:

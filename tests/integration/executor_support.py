@@ -114,6 +114,7 @@ class Attempt:
         strategy: str = "",
         lock_wait: int = 60,
         postponed: bool = False,
+        replicas: tuple[ServerAddress, ...] = (),
     ) -> Attempt:
         fence = Fence(
             keyspace=record.keyspace,
@@ -143,7 +144,7 @@ class Attempt:
                 record=record,
                 strategy=name,
                 executor=record.tablet,
-                access=Access(primary=address(shop), replicas=(), user=shop.user, password=shop.password),
+                access=Access(primary=address(shop), replicas=replicas, user=shop.user, password=shop.password),
                 workdir=str(workdir),
                 lock_wait_timeout=lock_wait,
                 retain_artifacts=86400,
@@ -165,6 +166,11 @@ class Attempt:
         """From now on it may complete; `times`: so many questions are answered with yes."""
         self.permitted = times
         await self.task.hear(Wanted())
+
+    async def want(self, **wanted: Any) -> None:
+        """What the users want from now on, beside that it may complete."""
+        self.permitted = math.inf
+        await self.task.hear(Wanted(**wanted))
 
     async def cancel(self) -> None:
         await self.task.hear(Wanted(cancel_requested=True))

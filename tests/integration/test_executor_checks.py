@@ -154,7 +154,8 @@ async def test_old_definitions_can_be_copied_and_new_ones_obey_the_server(desk: 
     assert "1067" in refused.message
 
 
-async def test_views_are_tried_for_those_who_offer_them(desk: Desk, shop: Shop) -> None:
+@pytest.mark.parametrize("strategy", ["vitess", "mysql", "direct"])
+async def test_views_are_tried(desk: Desk, shop: Shop, strategy: str) -> None:
     shop.run("CREATE VIEW w AS SELECT id FROM customer")
     reply = await desk.check(
         (
@@ -166,7 +167,7 @@ async def test_views_are_tried_for_those_who_offer_them(desk: Desk, shop: Shop) 
         (StatementKind.DROP_VIEW, "v", "DROP VIEW v"),
         (StatementKind.DROP_VIEW, "customer", "DROP VIEW customer"),
         (StatementKind.CREATE_VIEW, "x", "CREATE VIEW x AS SELECT no FROM customer"),
-        strategy="direct",
+        strategy=strategy,
     )
     assert [error.where["statement"].partition(":")[0] for error in reply.errors] == ["4", "5"]
 
@@ -194,6 +195,21 @@ async def test_a_plan_names_the_statements(desk: Desk) -> None:
         )
     )
     assert [(step.statement, step.action) for step in reply.steps] == [(1, "run"), (2, "hold")]
+    assert reply.errors == ()
+
+
+async def test_a_plan_of_a_view_shows_the_exchange(desk: Desk, shop: Shop) -> None:
+    shop.run("CREATE SQL SECURITY INVOKER VIEW w AS SELECT id FROM customer")
+    reply = await desk.checker.plan(
+        desk.request(
+            (StatementKind.ALTER_VIEW, "w", "ALTER VIEW w AS SELECT name FROM customer"),
+            (StatementKind.CREATE_VIEW, "v", "CREATE OR REPLACE VIEW v AS SELECT name FROM customer"),
+            (StatementKind.DROP_VIEW, "w", "DROP VIEW w"),
+        )
+    )
+    steps = [(step.statement, step.action) for step in reply.steps]
+    assert steps == [(1, "make"), (1, "swap"), (2, "run"), (3, "hold")]
+    assert "SQL SECURITY INVOKER VIEW `_alterd_hld_" in reply.steps[0].sql
     assert reply.errors == ()
 
 

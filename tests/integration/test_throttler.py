@@ -28,6 +28,7 @@ from alterd_contracts.requests import Refusal, ThrottleCheck, Verdict
 from alterd_contracts.subjects import LEASES, THROTTLE_CHECK, TOPOLOGY, throttle, throttler_lease
 from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
 from alterd_runtime.bus import Bus, NatsSettings
+from alterd_runtime.mysql.grants import Part, needs, statements
 from alterd_runtime.provision.mysql_server import MySQLServer
 from alterd_runtime.provision.ports import free_port
 from tests.e2e.fleet import TTL, Fleet, Service
@@ -56,7 +57,7 @@ def primary(mysql_pair: tuple[MySQLServer, MySQLServer]) -> MySQLServer:
     run(
         mysql_pair[0],
         f"CREATE USER alterd IDENTIFIED BY '{PASSWORD}'",
-        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, PROCESS, REPLICATION CLIENT ON *.* TO alterd",
+        *statements(needs(part=Part.THROTTLER), "", "alterd"),  # exactly what is documented
     )
     return mysql_pair[0]
 

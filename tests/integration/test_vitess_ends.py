@@ -86,7 +86,7 @@ async def test_a_row_that_does_not_fit_is_told_and_nothing_changes(shop: Shop, t
     error = failure(await run(shop, altering(shop, "ALTER TABLE item MODIFY b VARCHAR(5)"), tmp_path))
     assert error.code == "statement_failed"
     assert "for column 'b'" in error.message
-    assert "id=" in error.where["rows"]
+    assert "id=" in error.where["row"]
     as_it_was(shop)
 
 
@@ -185,20 +185,6 @@ async def test_the_copy_waits_for_the_throttler_and_the_apply_does_not_stop(shop
     running.attempt.task.throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60))
     assert isinstance(await running.ending(), RunCompleted)
     assert shop.run("SELECT COUNT(*), SUM(c) FROM item") == [(4000, 12000)]
-
-
-async def test_a_prepared_transaction_on_the_table_ends_the_run(shop: Shop, tmp_path: Path) -> None:
-    filled(shop)
-    running = await Running.start(shop, altering(shop, "ALTER TABLE item ADD c INT"), tmp_path, postponed=True)
-    await running.until_stage("ready to complete")
-    with shop.session() as connection, connection.cursor() as cursor:
-        for sql in ("XA START 'x'", "UPDATE item SET b = 'x' WHERE id = 1", "XA END 'x'", "XA PREPARE 'x'"):
-            cursor.execute(sql)
-        error = failure(await running.ending())
-        cursor.execute("XA ROLLBACK 'x'")
-    assert error.code == "unsafe_change"
-    assert "XA" in error.message
-    as_it_was(shop)
 
 
 async def test_postponed_until_it_is_permitted(shop: Shop, tmp_path: Path) -> None:

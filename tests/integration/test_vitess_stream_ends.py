@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +18,7 @@ from alterd_vitess.keys import Key, KeyColumn
 from alterd_vitess.stream.errors import StreamLost, StreamRefused, UnsafeChange
 from alterd_vitess.stream.frames import LENGTH, packed_watch
 from alterd_vitess.stream.stream import READER, ChangeStream
-from tests.integration.vitess_stream_support import dumps, executed, followed, run_all, watch_of
+from tests.integration.vitess_stream_support import Xa, dumps, executed, followed, run_all, watch_of
 from tests.support import eventually
 from tests.support.servers import new_server, shop_at
 from tests.support.shop import Shop
@@ -140,70 +138,6 @@ async def test_a_start_that_this_server_has_not_reached(shop: Shop) -> None:
     beyond.add(str(shop.run("SELECT @@server_uuid")[0][0]), 10**9, 10**9)
     with pytest.raises(UnsafeChange, match="MySQL error 1236"):
         await ChangeStream.open(watch_of(shop, start=str(beyond)))
-
-
-class Xa:
-    """An XA transaction on a session of its own."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._shop, self.xid = shop, f"'{shop.schema}','b',7"
-
-    def run(self, *statements: str, end: str = "PREPARE {}", before: str = "SELECT 1") -> None:
-        run_all(
-            self._shop, before, f"XA START {self.xid}", *statements, f"XA END {self.xid}", f"XA {end.format(self.xid)}"
-        )
-
-    def finish(self, how: str) -> None:
-        self._shop.run(f"XA {how} {self.xid}")
-
-
-@pytest.fixture
-def xa(shop: Shop) -> Iterator[Xa]:
-    made = Xa(shop)
-    yield made
-    with contextlib.suppress(Exception):  # nothing is prepared any more where all went well
-        made.finish("ROLLBACK")
-
-
-async def test_xa_that_touches_the_table_is_refused(shop: Shop, xa: Xa) -> None:
-    async with followed(shop) as stream:
-        xa.run("INSERT INTO customer (id) VALUES (10)")
-        error = await stream.ending()
-        assert isinstance(error, UnsafeChange)
-        assert "a prepared XA transaction touches the table" in error.message
-        assert "use no XA" in error.hint
-
-
-@pytest.mark.parametrize("compression", ["ON", "OFF"])
-async def test_xa_elsewhere_and_in_one_phase_is_fine(shop: Shop, xa: Xa, compression: str) -> None:
-    shop.run("CREATE TABLE other LIKE customer")
-    before = f"SET SESSION binlog_transaction_compression = {compression}"
-    async with followed(shop) as stream:
-        xa.run("INSERT INTO customer (id) VALUES (10)", end="COMMIT {} ONE PHASE", before=before)
-        assert await stream.until_now() == ["id=10"]
-        for how in ("COMMIT", "ROLLBACK"):
-            xa.run("INSERT INTO other (id) VALUES (10)", before=before)
-            assert await stream.until_now() == []
-            xa.finish(how)
-            assert await stream.until_now() == []
-            shop.run("DELETE FROM other")
-        shop.run("INSERT INTO customer (id) VALUES (11)")
-        assert await stream.until_now() == ["id=11"]
-
-
-async def test_xa_that_was_prepared_before_the_stream_began(shop: Shop, xa: Xa) -> None:
-    shop.run("CREATE TABLE other LIKE customer")
-    xa.run("INSERT INTO other (id) VALUES (10)", "SELECT * FROM customer")
-    async with followed(shop) as stream:
-        xa.finish("COMMIT")
-        assert await stream.until_now() == []
-    xa.run("INSERT INTO customer (id) VALUES (10)")
-    with pytest.raises(UnsafeChange, match="a prepared XA transaction has changed"):
-        await ChangeStream.open(watch_of(shop))
-    opening = asyncio.create_task(ChangeStream.open(watch_of(shop)))
-    await eventually(lambda: bool(dumps(shop)))
-    xa.finish("COMMIT")
-    await (await opening).close()
 
 
 async def test_a_server_that_dies(tmp_path: Path) -> None:

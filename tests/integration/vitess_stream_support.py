@@ -68,9 +68,17 @@ class Followed:
         """The keys that were touched since the last call, as people see them, in order."""
         seen = len(self.frames)
         committed = executed(self._shop)
-        while not self.stream.received.contains(committed):
+        while not self._seen().contains(committed):
             await self.next()
         return sorted({self._key.shown(key) for frame in self.frames[seen:] for key in frame.keys})
+
+    def _seen(self) -> GtidSet:
+        """All transactions, prepared ones that are open among them."""
+        seen = self.stream.received.copy()
+        for frame in self.frames:
+            for interval in frame.prepared:
+                seen.add(*interval)
+        return seen
 
     async def ending(self) -> BaseException:
         """What ends the stream."""
@@ -100,3 +108,24 @@ def dumps(shop: Shop) -> list[int]:
         f" WHERE attr_name = 'program_name' AND attr_value = 'alterd:{shop.schema}:1'"
     )
     return [int(row[0]) for row in rows]
+
+
+class Xa:
+    """An XA transaction on a session of its own."""
+
+    def __init__(self, shop: Shop, name: str = "b,7") -> None:
+        self._shop = shop
+        self.name_it(name)
+
+    def name_it(self, name: str) -> None:
+        """Second part and number."""
+        bqual, _, number = name.partition(",")
+        self.xid = f"'{self._shop.schema}','{bqual}',{number}"
+
+    def run(self, *statements: str, end: str = "PREPARE {}", before: str = "SELECT 1") -> None:
+        run_all(
+            self._shop, before, f"XA START {self.xid}", *statements, f"XA END {self.xid}", f"XA {end.format(self.xid)}"
+        )
+
+    def finish(self, how: str) -> None:
+        self._shop.run(f"XA {how} {self.xid}")

@@ -24,6 +24,7 @@ from alterd_contracts.errors import (
 
 COMMANDS = [
     *("demo", "up", "sandbox", "keyspace", "submit", "show", "watch", "cancel", "retry"),
+    *("complete", "postpone-complete", "force-cutover", "cutover-threshold"),
     *("events", "logs", "doctor", "plugins", "serve", "config"),
 ]
 
@@ -84,6 +85,9 @@ def test_version(run: Run) -> None:
         (("submit", "-k", "S!", "drop table t"), "keyspace 'S!' is malformed"),
         (("submit", "-k", "shop", "--uuid", "x", "drop table t"), "uuid 'x' is malformed"),
         (("cancel", "x"), "uuid 'x' is malformed"),
+        (("complete", "x"), "uuid 'x' is malformed"),
+        (("cutover-threshold", "x", "soon"), "'soon' is no duration"),
+        (("cutover-threshold", "x", "31s"), "a cut-over threshold of 31 s is out of range"),
         (("logs", "x"), "uuid 'x' is malformed"),
         (("events", "--uuid", "x"), "uuid 'x' is malformed"),
         (("serve", "nothing"), "invalid value for 'service': 'nothing' is not one of 'intake', "),

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from alterd_cli import supervision, watching
-from alterd_cli.doctor import grants, nats
+from alterd_cli.doctor import nats
 from alterd_cli.output import echo_fields, echo_table, fitting, one_line, seconds
 from alterd_cli.records import Latest, Selection, document, joined
 from alterd_cli.views import Lines
@@ -176,41 +176,6 @@ def test_bars_end_with_the_whole_text_of_a_failure(capsys: pytest.CaptureFixture
     bars.show(record(migration_status=Status.FAILED, message="[red]" + "x" * 300), NOW)
     bars.close()
     assert capsys.readouterr().err == "shop/0: [red]" + "x" * 300 + "\n"
-
-
-ALL = "GRANT ALL PRIVILEGES ON *.* TO `alterd`@`%` WITH GRANT OPTION"
-PARTS = [
-    "GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `alterd`@`%`",
-    "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, "
-    "LOCK TABLES, CREATE VIEW, SHOW VIEW "
-    r"ON `my\_shop`.* TO `alterd`@`%`",
-    r"GRANT ALL PRIVILEGES ON `\_alterd`.* TO `alterd`@`%`",
-    r"GRANT ALL PRIVILEGES ON `\_alterd\_scratch\_%`.* TO `alterd`@`%`",
-    "GRANT SELECT ON `performance_schema`.* TO `alterd`@`%`",
-    "GRANT XA_RECOVER_ADMIN ON *.* TO `alterd`@`%`",
-]
-
-
-@pytest.mark.parametrize("lines", [[ALL], PARTS])
-def test_privileges_that_suffice(lines: list[str]) -> None:
-    assert grants.missing(lines, "my_shop") == {}
-
-
-def test_privileges_that_lack_are_named_with_their_schema() -> None:
-    lacking = grants.missing(PARTS[:2] + PARTS[4:], "my_shop")
-    assert set(lacking) == {"_alterd", "_alterd_scratch_x"}
-    assert r"ON `\_alterd\_scratch\_%`.* TO 'alterd'@'…';" in grants.statements(lacking, "'alterd'@'…'")
-    assert "ALTER" in grants.missing(PARTS, "myxshop")["myxshop"]  # an escaped _ is no wildcard
-    assert grants.missing([line.replace("my\\_shop", "my_shop") for line in PARTS], "myxshop") == {}
-    on_a_table = "GRANT SELECT ON `performance_schema`.`threads` TO `alterd`@`%`"
-    assert grants.missing([*PARTS[:4], on_a_table, PARTS[5]], "my_shop") == {"performance_schema": ["SELECT"]}
-
-
-def test_privileges_on_the_server_are_asked_for_as_such() -> None:
-    lacking = grants.missing(PARTS[1:], "my_shop")
-    assert lacking == {"*": ["PROCESS", "REPLICATION CLIENT", "REPLICATION SLAVE"]}
-    assert grants.statements(lacking, "'a'@'b'").endswith("ON *.* TO 'a'@'b';")
-    assert grants.shown("*") == "the server (*.*)"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ import pytest
 
 from alterd_contracts.declaration import Declaration, KindDeclaration
 from alterd_contracts.errors import InvalidInput, ShardUnreachable, StatementRefused, UnknownKeyspace, UnknownStrategy
+from alterd_contracts.flags import CUT_OVER_THRESHOLD, POSTPONE_COMPLETION, RETAIN_ARTIFACTS
+from alterd_contracts.inputs import Choices
 from alterd_contracts.requests import CheckReply, DdlRequest
 from alterd_contracts.statement import Statement, StatementKind, masked
 from alterd_intake import resolve
 from alterd_intake.checking import judge
+from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 
 UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"
 ALTER = Statement(kind=StatementKind.ALTER_TABLE, ddl_action="alter", table="t", sql="alter", original="alter")
@@ -53,6 +56,19 @@ def test_unknown_names_are_told_beside_the_known_ones() -> None:
         resolve.find_keyspace("x", None, ["commerce", "users"])
     with pytest.raises(UnknownStrategy, match="no executor is running"):
         resolve.find_strategy("x", {})
+
+
+def test_flags_that_the_record_keeps() -> None:
+    declared = Declaration(
+        strategy="s", version="1", kinds=(), flags=(POSTPONE_COMPLETION, RETAIN_ARTIFACTS, CUT_OVER_THRESHOLD)
+    )
+    setting = parse_ddl_strategy("s --postpone-completion --retain-artifacts=1h30m --cut-over-threshold=7500ms")
+    chosen = resolve.choices_of(check_options(setting, declared, StatementKind.ALTER_TABLE))
+    assert chosen == Choices(retain_artifacts_seconds=5400, postpone_completion=True, cutover_threshold_seconds=8)
+    chosen = resolve.choices_of(check_options(setting, declared, StatementKind.DROP_TABLE))
+    assert chosen.cutover_threshold_seconds == 10, "without effect there, so it keeps its default"
+    bare = Declaration(strategy="s", version="1", kinds=())
+    assert resolve.choices_of(check_options(parse_ddl_strategy("s"), bare)) == Choices()
 
 
 def test_a_kind_that_the_strategy_does_not_declare_is_refused() -> None:

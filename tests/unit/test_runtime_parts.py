@@ -40,6 +40,28 @@ def test_a_fail_point_acts_once_per_folder(monkeypatch: pytest.MonkeyPatch, tmp_
     failpoint("scheduler.elected")
 
 
+def test_a_fail_point_leaves_a_mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(failpoints.VARIABLE, f"vitess.copied:mark={tmp_path}")
+    monkeypatch.delenv(failpoints.FOLDER, raising=False)
+    monkeypatch.setattr(failpoints, "_works_on", [])
+    failpoints.works_on("uuid_1")
+    failpoint("vitess.copied")
+    assert [each.name for each in tmp_path.iterdir()] == ["uuid_1.vitess.copied"]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_fail_point_holds_until_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, heard: bool) -> None:
+    monkeypatch.setenv(failpoints.VARIABLE, f"vitess.renamed:hold={tmp_path}")
+    monkeypatch.delenv(failpoints.FOLDER, raising=False)
+    monkeypatch.setattr(failpoints, "_works_on", ["uuid_2"])
+    monkeypatch.setattr(failpoints, "HOLD_LIMIT", 30.0 if heard else 0.0)
+    if heard:
+        (tmp_path / "uuid_2.vitess.renamed.go").touch()
+    failpoint("vitess.renamed")
+    assert (tmp_path / "uuid_2.vitess.renamed").exists()
+    assert (tmp_path / "uuid_2.vitess.renamed.late").exists() is not heard
+
+
 @pytest.mark.parametrize(("spec", "name"), [("x:error", "no.such"), ("scheduler.elected:explode", "scheduler.elected")])
 def test_unknown_fail_points_and_actions_are_refused(monkeypatch: pytest.MonkeyPatch, spec: str, name: str) -> None:
     monkeypatch.setenv(failpoints.VARIABLE, spec)

@@ -10,8 +10,8 @@ from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import InvalidStrategy
 from alterd_contracts.flags import FlagDeclaration, FlagKind
 from alterd_contracts.statement import StatementKind
-from alterd_intake.statements.durations import parse_duration
-from alterd_intake.statements.strategy_text import Options, check_options, parse_ddl_strategy
+from alterd_runtime.ddl_strategy import Options, check_options, parse_ddl_strategy
+from alterd_runtime.ddl_strategy.durations import parse_duration
 
 MANAGED = Declaration(
     strategy="mysql",

@@ -1,168 +1,68 @@
 """A model of the native engine: rows, a binlog that is read before it is visible, chunks, batches, crashes.
 
-The decisions are the engine's own (`Touched`, `CopyPlan`); server and network are a few dicts. Each rule can be taken
-out; a run then must be able to lose, double or keep a stale row.
+The decisions are the engine's own (`Touched`, `CopyPlan`, `Positions`); server and network are a few dicts. Each rule
+can be taken out; a run then must be able to lose, double or keep a stale row.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from alterd_vitess.gtid import GtidSet
+from alterd_vitess.positions import Positions
 from alterd_vitess.ranges import CopyPlan, Range
-from alterd_vitess.touched import Touched
+from tests.unit.vitess_pieces import Batch, Chunk, Delivered, Loss, Transaction
+from tests.unit.vitess_rules import Crippled, Rule
 
 KEYS = 14
 STEPS = 90
-
-
-class Rule(StrEnum):
-    """What keeps the rows right."""
-
-    HOLD = "a touched key inside a chunk under way waits for that chunk"
-    PLAN_END = "a key beyond the plan's end is not ahead of the copy"
-    VISIBLE_TO_FORGET = "a key is forgotten only when its change is visible"
-    VISIBLE_TO_APPLY = "a key is applied only when its change is visible"
-    SEQUENCE = "a key touched again after the proof is not taken with it"
-    NEWER_TOUCH_COUNTS = "a key touched while it is applied is applied again"
-    BEFORE_IMAGE = "the before-image's key is touched"
-    AFTER_IMAGE = "the after-image's key is touched"
-    REGISTER_FIRST = "a chunk is under way before its statement starts"
-    ONE_BATCH = "a key is in one batch at a time"
-    CHECKPOINT_HELD = "a checkpoint never passes a held key"
-    CHECKPOINT_TAKEN = "a checkpoint never passes a key whose batch is not committed"
-    CHECKPOINT_WAITING = "a checkpoint never passes a key that waits"
-    CHUNK_RECORDED = "a chunk and its record are one transaction"
 
 
 def key_bytes(key: int) -> bytes:
     return bytes([key + 1])
 
 
-class Crippled(Touched):
-    """The decisions without one rule."""
-
-    def __init__(self, plan: CopyPlan, without: Rule | None) -> None:
-        super().__init__(plan)
-        self._without = without
-        self._first: dict[bytes, int] = {}
-        """The first frame that touched a key since it was applied."""
-
-    def _is_visible(self, sequence: int, visible: int) -> bool:
-        if self._without is Rule.VISIBLE_TO_APPLY:
-            return True
-        return super()._is_visible(sequence, visible)
-
-    def take(self, visible: int, limit: int) -> list[bytes]:
-        if self._without is Rule.VISIBLE_TO_FORGET:
-            for key in [key for key in self._waiting if self.plan.ahead(key)]:
-                del self._waiting[key]
-        if self._without is Rule.SEQUENCE:
-            # the key was looked at when the proof was asked for, and its newer touch goes with it
-            early = [key for key in self._waiting if self._first.get(key, visible + 1) <= visible]
-            for key in early:
-                self._waiting[key] = min(self._waiting[key], visible)
-        if self._without is Rule.ONE_BATCH:
-            before = dict(self._taken)
-            self._taken.clear()
-            batch = super().take(visible, limit)
-            self._taken = {**before, **self._taken}
-            return batch
-        batch = super().take(visible, limit)
-        for key in batch:
-            self._first.pop(key, None)
-        return batch
-
-    def touch(self, keys: Iterable[bytes], sequence: int) -> None:
-        keys = list(keys)
-        for key in keys:
-            self._first.setdefault(key, sequence)
-        if self._without is Rule.NEWER_TOUCH_COUNTS:
-            keys = [key for key in keys if key not in self._taken]
-        super().touch(keys, sequence)
-
-    def applied(self, keys: Iterable[bytes]) -> None:
-        for key in keys:
-            self._taken.pop(key, None)
-
-    def _is_forgotten(self, key: bytes) -> bool:
-        if self._without is Rule.PLAN_END:
-            frontier = self.plan.pending[0].low if self.plan.pending else None
-            return frontier is not None and key > frontier
-        return super()._is_forgotten(key)
-
-    def _holder(self, key: bytes) -> Range | None:
-        return None if self._without is Rule.HOLD else super()._holder(key)
-
-    def unapplied_since(self) -> int | None:
-        kept = [self._waiting, self._taken, *self._held.values()]
-        if self._without is Rule.CHECKPOINT_HELD:
-            kept = [self._waiting, self._taken]
-        elif self._without is Rule.CHECKPOINT_TAKEN:
-            kept = [self._waiting, *self._held.values()]
-        elif self._without is Rule.CHECKPOINT_WAITING:
-            kept = [self._taken, *self._held.values()]
-        return min((min(each.values()) for each in kept if each), default=None)
-
-
-@dataclass
-class Transaction:
-    """In the binlog, perhaps not visible yet."""
-
-    rows: dict[int, int | None]
-    touched: set[int]
-    visible: bool = False
-
-
-@dataclass
-class Chunk:
-    """A copy statement on the server."""
-
-    range: Range
-    seen: dict[int, int] | None = None
-    """The rows its snapshot has; None before the statement has started."""
-    committed: bool = False
-    registered: bool = True
-
-
-@dataclass
-class Batch:
-    """An apply transaction on the server."""
-
-    keys: list[bytes]
-    seen: dict[int, int] | None = None
-    committed: bool = False
-
-
-class Loss(AssertionError):
-    """The tables differ, or the server refused what must never be refused."""
+def gtid(number: int) -> tuple[str, int, int]:
+    """Of a transaction in the binlog."""
+    return "server", number + 1, number + 1
 
 
 @dataclass
 class World:
-    """Everything; durable are `source`, `shadow`, `binlog`, `copied` and `checkpoint`."""
+    """Everything; durable are `source`, `shadow`, `binlog`, `open`, `copied` and `checkpoint`."""
 
     random: random.Random
     without: Rule | None = None
     source: dict[int, int] = field(default_factory=dict)
     shadow: dict[int, int] = field(default_factory=dict)
     binlog: list[Transaction] = field(default_factory=list)
+    open: list[int] = field(default_factory=list)
+    """Transactions that are prepared."""
     copied: list[Range] = field(default_factory=list)
-    checkpoint: int = 0
+    checkpoint: GtidSet = field(default_factory=GtidSet)
     end: bytes = b""
     # In memory of the run.
     touched: Crippled = field(init=False)
     plan: CopyPlan = field(init=False)
     chunks: list[Chunk] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
-    delivered: int = 0
-    frames: list[int] = field(default_factory=list)
-    """Of each frame the number of transactions delivered with it and before."""
-    asked: tuple[int, int] | None = None
+    positions: Positions = field(init=False)
+    most: int = field(init=False)
+    """Keys in memory."""
+    needed: set[int] = field(default_factory=set)
+    """Transactions that touched something."""
+    asked: tuple[int, set[int]] | None = None
     """A proof under way: frame and transactions it covers."""
     visible: int = 0
+    # In memory of the stream's reader.
+    delivered: int = 0
+    skipped: GtidSet = field(default_factory=GtidSet)
+    groups: dict[int, set[int]] = field(default_factory=dict)
+    """What prepared transactions touched."""
+    rest: set[int] | None = None
+    """What is left of a transaction that is sent in parts."""
     counter: int = 0
 
     def __post_init__(self) -> None:
@@ -172,9 +72,10 @@ class World:
         # some writers are on their way when the run begins
         for _ in range(self.random.randrange(3)):
             self._write()
-        self.checkpoint = 0
-        while self.checkpoint < len(self.binlog) and self.binlog[self.checkpoint].visible:
-            self.checkpoint += 1
+        for number, transaction in enumerate(self.binlog):
+            if transaction.visible:
+                self.checkpoint.add(*gtid(number))
+        self.most = self.random.choice((1, 3, 1000, 1000))
         low = [key for key in self.source if key < KEYS - 4]
         self.end = key_bytes(max(low)) if low else b""
         for key in [key for key in self.source if low and key > max(low)]:
@@ -189,13 +90,20 @@ class World:
         if self.shadow != self.source:
             raise Loss(f"source {self.source}, shadow {self.shadow}")
 
+    @property
+    def plan_is_there(self) -> bool:
+        """No transaction that is prepared is older than the stream."""
+        return hasattr(self, "plan")
+
     # The run -------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self.plan = CopyPlan(self.end, self.copied)
-        self.touched = Crippled(self.plan, self.without)
+        self.touched = Crippled(self.plan, self.without, self.most)
         self.chunks, self.batches = [], []
-        self.delivered, self.frames, self.asked, self.visible = self.checkpoint, [], None, 0
+        self.positions = Positions(self.checkpoint)
+        self.asked, self.visible, self.needed = None, 0, set()
+        self._begin_stream()
 
     def _moves(self) -> list[Callable[[], None]]:
         return [
@@ -216,26 +124,81 @@ class World:
             self._batch_done,
             self._checkpoint,
             *((self._crash,) if self.random.random() < 0.1 else ()),
+            *((self._begin_stream,) if self.random.random() < 0.1 else ()),
+            self._end_prepared,
         ]
 
+    def _begin_stream(self) -> None:
+        """A first one, or one after another was lost."""
+        again = self.positions.received if self.without is Rule.REREAD_PREPARED else self.positions.whole
+        self.skipped, self.delivered = again.copy(), 0
+        self.groups, self.rest = {}, None
+
     def _deliver(self) -> None:
-        """A frame of whole transactions, as soon as they are in the binlog."""
-        count = min(self.random.randint(1, 3), len(self.binlog) - self.delivered)
-        if count <= 0:
+        """A frame, as soon as its transactions are in the binlog."""
+        frame = Delivered()
+        for _ in range(self.random.randint(1, 3)):
+            if not self._next_to_deliver():
+                break
+            number, transaction = self.delivered, self.binlog[self.delivered]
+            touched = transaction.touched if self.rest is None else self.rest
+            if len(touched) > 1 and not transaction.prepared and self.random.random() < 0.3:
+                self._deliver_part(frame, number, touched)
+                return
+            self._read(frame, number, transaction, touched)
+            self.delivered, self.rest = number + 1, None
+        self._touch(frame)
+
+    def _next_to_deliver(self) -> bool:
+        while self.delivered < len(self.binlog):
+            if not self.skipped.contains(GtidSet.of(*gtid(self.delivered))):
+                return True
+            self.delivered += 1
+        return False
+
+    def _deliver_part(self, frame: Delivered, number: int, touched: set[int]) -> None:
+        """What came before it, then some of it."""
+        self._touch(frame)
+        some = set(self.random.sample(sorted(touched), len(touched) - 1))
+        self.rest = touched - some
+        part = Delivered(keys=some)
+        if self.without is Rule.PART_IS_NOT_WHOLE:
+            part.gtids.append(gtid(number))
+        if self.without is not Rule.PART_VISIBLE:
+            part.needed.add(number)
+        self._touch(part)
+
+    def _read(self, frame: Delivered, number: int, transaction: Transaction, touched: set[int]) -> None:
+        """One transaction, or what is left of it, as the reader does."""
+        if transaction.prepared and self.without is not Rule.KEEP_PREPARED:
+            self.groups[number] = touched
+            frame.prepared.append(gtid(number))
             return
-        keys: set[bytes] = set()
-        for transaction in self.binlog[self.delivered : self.delivered + count]:
-            keys |= {key_bytes(key) for key in transaction.touched}
-        self.delivered += count
-        self.frames.append(self.delivered)
-        self.touched.touch(sorted(keys), len(self.frames))
+        frame.gtids.append(gtid(number))
+        if transaction.ends is not None:
+            kept = self.groups.pop(transaction.ends, None)
+            if kept is not None:
+                frame.gtids.append(gtid(transaction.ends))
+                touched = kept if transaction.rows else set()
+        frame.keys |= touched
+        if touched:
+            frame.needed.add(number)
+
+    def _touch(self, frame: Delivered) -> None:
+        if not (frame.gtids or frame.prepared or frame.keys):
+            return
+        if self.without is Rule.CHECKPOINT_PREPARED:
+            frame.gtids += frame.prepared
+        sequence = self.positions.receive(frame.gtids, frame.prepared)
+        self.needed |= frame.needed
+        self.touched.touch(sorted(map(key_bytes, frame.keys)), sequence)
 
     def _prove(self) -> None:
-        if self.asked is None and self.frames:
-            self.asked = len(self.frames), self.delivered
+        if self.asked is None and self.positions.sequence:
+            self.asked = self.positions.sequence, set(self.needed)
 
     def _proved(self) -> None:
-        if self.asked and all(each.visible for each in self.binlog[: self.asked[1]]):
+        if self.asked and all(self.binlog[number].visible for number in self.asked[1]):
             self.visible, self.asked = self.asked[0], None
 
     def _dispatch(self) -> None:
@@ -309,10 +272,11 @@ class World:
                 return
 
     def _checkpoint(self) -> None:
-        since = self.touched.unapplied_since()
-        frames = len(self.frames) if since is None else since - 1
-        if frames > 0:
-            self.checkpoint = self.frames[frames - 1]
+        self.checkpoint = self.positions.applied(self.touched.unapplied_since()).copy()
+        if self.without is Rule.CHECKPOINT_ENDED:
+            for number, transaction in enumerate(self.binlog):
+                if transaction.prepared and self.positions.whole.contains(GtidSet.of(*gtid(number))):
+                    self.checkpoint.add(*gtid(number))
 
     def _crash(self) -> None:
         """Memory is gone; what a session had begun is committed or not."""
@@ -332,6 +296,7 @@ class World:
     def _write(self) -> None:
         """A transaction goes into the binlog; its rows are locked until it is visible."""
         locked = {key for each in self.binlog if not each.visible for key in each.rows}
+        locked |= {key for number in self.open for key in self.binlog[number].rows}
         free = [key for key in range(KEYS) if key not in locked]
         rows: dict[int, int | None] = {}
         touched: set[int] = set()
@@ -352,8 +317,18 @@ class World:
             else:
                 rows[key] = self._value()
                 touched |= self._images(key, key)
-        if rows:
+        if rows and touched and self.plan_is_there and self.random.random() < 0.2:
+            self.open.append(len(self.binlog))
+            self.binlog.append(Transaction(rows, touched, visible=True, prepared=True))
+        elif rows:
             self.binlog.append(Transaction(rows, touched))
+
+    def _end_prepared(self) -> None:
+        """XA COMMIT or XA ROLLBACK: a transaction of its own."""
+        if self.open:
+            number = self.open.pop(self.random.randrange(len(self.open)))
+            committed = self.random.random() < 0.8
+            self.binlog.append(Transaction(self.binlog[number].rows if committed else {}, set(), ends=number))
 
     def _images(self, before: int | None, after: int | None) -> set[int]:
         if self.without is Rule.BEFORE_IMAGE and after is not None:
@@ -377,6 +352,8 @@ class World:
     # The end -------------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
+        while self.open:
+            self._end_prepared()
         while any(not each.visible for each in self.binlog):
             self._show()
         for _ in range(10_000):

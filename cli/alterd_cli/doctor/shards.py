@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 
-from alterd_cli.doctor import grants
 from alterd_cli.doctor.findings import Finding, fail, ok, warn
 from alterd_contracts.errors import AlterdError, InvalidSetting
 from alterd_contracts.topology import Keyspace, Shard
+from alterd_runtime.mysql import grants
 from alterd_runtime.mysql.server import ServerFacts
 from alterd_runtime.mysql.session import Session
 from alterd_runtime.mysql.shard import Primary, find_primary
@@ -43,8 +43,8 @@ async def _shard(keyspace: str, shard: Shard) -> list[Finding]:
         ]
     except AlterdError as error:
         denied = " denied " in error.message
-        everything = {place: sorted(wanted) for place, wanted in grants.needs(shard.schema).items()}
-        mend = f"on each server: {grants.statements(everything, _name(shard))}" if denied else error.hint
+        everything = " ".join(grants.statements(grants.needs(views=True), shard.schema, _name(shard)))
+        mend = f"on each server: {everything}" if denied else error.hint
         return [fail(part, error.message, mend)]
     found = [ok(part, f"{primary.address} is the primary, MySQL {primary.facts.version_text}")]
     if primary.replicas:
@@ -84,27 +84,34 @@ def settings(part: str, facts: ServerFacts) -> list[Finding]:
 
 async def _account(part: str, shard: Shard, primary: Primary) -> list[Finding]:
     async with await Session.open(primary.address, primary.credentials, name="alterd:doctor") as session:
-        rows = await session.query("SHOW GRANTS")
+        held = await grants.read_grants(session)
         schemas = await session.query(
             "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (shard.schema,)
         )
-    lines = [str(next(iter(row.values()))) for row in rows]
     found = []
     if not schemas:
         found.append(fail(part, f"there is no schema {shard.schema}", "create it, or correct the shard's schema"))
-    lacking = grants.missing(lines, shard.schema)
-    if not lacking:
-        found.append(ok(part, f"{shard.user} has the privileges it needs"))
-        return found
-    told = ", ".join(map(grants.shown, lacking))
-    by_role = any(" ON " not in line for line in lines)
-    found.append(
-        (warn if by_role else fail)(
+    return [*found, *judge_account(part, shard, held)]
+
+
+def judge_account(part: str, shard: Shard, held: grants.Grants) -> list[Finding]:
+    """What the shard's account lacks. Pure."""
+    account = held.account or _name(shard)
+    lacking = held.lacking(grants.needs(views=True), shard.schema)
+    found = [
+        fail(
             part,
-            f"{shard.user} seems to lack privileges in {told}{' (roles were not looked into)' if by_role else ''}",
-            grants.statements(lacking, _name(shard)),
+            f"{account} has no {', '.join(need.privilege for need in needs)} on {grants.shown(place, shard.schema)}"
+            f" (for {', '.join(sorted({grants.whom(need) for need in needs}))})",
+            " ".join(grants.statements(needs, shard.schema, account)),
         )
-    )
+        for place in grants.Place
+        if (needs := [need for need in lacking if need.place is place])
+    ]
+    if not found:
+        found.append(ok(part, f"{account} has the privileges it needs"))
+    seldom = held.lacking([need for need in grants.NEEDS if need.only not in ("", grants.VIEWS)], shard.schema)
+    found += [ok(part, f"{account} has no {need.privilege}: no {need.only}") for need in seldom]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alterd_contracts import __version__
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.flags import ALLOW_ZERO_IN_DATE
 from alterd_contracts.statement import StatementKind
 from alterd_direct.asis import RUNNING, AsItIs
 
@@ -18,4 +19,5 @@ class Direct(AsItIs):
             version=__version__,
             kinds=tuple(KindDeclaration(kind=kind, phases=phases) for kind in StatementKind),
             waits=True,
+            flags=(ALLOW_ZERO_IN_DATE,),
         )

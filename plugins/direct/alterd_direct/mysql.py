@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from alterd_contracts import __version__
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.flags import RETAIN_ARTIFACTS
 from alterd_contracts.statement import StatementKind
 from alterd_direct.asis import RUNNING, AsItIs
+from alterd_direct.statement import managed_kinds
 
 
 class Mysql(AsItIs):
-    """MySQL's own ALTER; CREATE and DROP by the common runner."""
+    """MySQL's own ALTER; CREATE, DROP and views by the common runner."""
 
     def declare(self) -> Declaration:
-        phases = (Phase(name=RUNNING),)
         return Declaration(
             strategy="mysql",
             version=__version__,
             kinds=(
-                KindDeclaration(kind=StatementKind.CREATE_TABLE, phases=phases, concurrent=True, runner="statement"),
-                KindDeclaration(kind=StatementKind.DROP_TABLE, phases=phases, concurrent=True, runner="statement"),
+                *managed_kinds(),
                 KindDeclaration(kind=StatementKind.ALTER_TABLE, phases=(Phase(name=RUNNING, exclusive=True),)),
             ),
+            flags=(RETAIN_ARTIFACTS,),
         )

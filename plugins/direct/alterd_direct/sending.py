@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.strategy import Session, Task
 from alterd_direct.definitions import UNKNOWN
+from alterd_runtime.ddl_strategy import zero_dates_allowed
 from alterd_runtime.mysql.scratch import as_users_do, copy_empty, definition, missing, scratch_schema
 
 LOOK_EVERY = 2.0
@@ -45,7 +46,7 @@ async def expected(task: Task, existed: bool) -> str | None:
             if existed:
                 await copy_empty(session, schema, table)
             while True:
-                await as_users_do(session)
+                await as_users_do(session, zero_dates=zero_dates_allowed(task.migration.options))
                 try:
                     await session.execute(task.statement.sql)
                 except StatementFailed as error:
@@ -77,7 +78,7 @@ async def permitted(task: Task) -> None:
 
 async def send(task: Task, session: Session, sql: str) -> None:
     """Runs the statement as a user's client would; cancelling kills it on the server. Raises `StatementFailed`."""
-    await as_users_do(session)
+    await as_users_do(session, zero_dates=zero_dates_allowed(task.migration.options))
     watching = asyncio.create_task(_watch(task, session.connection_id))
     try:
         await session.execute(sql)

@@ -23,7 +23,9 @@ from alterd_executor.task import statement_of
 from alterd_executor.trial import Trial
 from alterd_executor.watching import decoded
 from alterd_runtime.bus import BucketStore
+from alterd_runtime.ddl_strategy import zero_dates_allowed
 from alterd_runtime.metrics import CHECKS
+from alterd_runtime.mysql.grants import missing
 from alterd_runtime.mysql.scratch import scratch_schema, sweep
 from alterd_runtime.mysql.session import Session
 from alterd_runtime.mysql.shard import find_primary
@@ -38,6 +40,14 @@ LOCK_WAIT = 5
 """Seconds to wait for a table's metadata lock before it counts as not to be tried."""
 SWEEP_EVERY = 600.0
 """Seconds between two looks for scratch schemas of dead processes, on one shard."""
+
+
+class NotPermitted(Exception):
+    """The shard's account lacks privileges, so nothing was tried."""
+
+    def __init__(self, lacking: Sequence[AlterdError]) -> None:
+        super().__init__()
+        self.errors = [error.info() for error in lacking]
 
 
 class Checker:
@@ -58,10 +68,14 @@ class Checker:
     async def check(self, request: CheckRequest) -> CheckReply:
         """Tries the script. Raises what speaks of the shard, not of the script: `ShardUnreachable`, `UnsafeShard`."""
         errors: list[ErrorInfo] = []
-        async with self._trial(request) as trial:
-            for change, statement in _changes(request, trial.schema):
-                errors += await self._try(trial, change, statement)
-            warnings = tuple(trial.untried)
+        warnings: tuple[str, ...] = ()
+        try:
+            async with self._trial(request) as trial:
+                for change, statement in _changes(request, trial.schema):
+                    errors += await self._try(trial, change, statement)
+                warnings = (*trial.untried, *trial.warnings)
+        except NotPermitted as lacking:
+            errors += lacking.errors
         CHECKS.labels(result="refused" if errors else "passed").inc()
         return CheckReply(errors=tuple(errors), warnings=warnings)
 
@@ -69,12 +83,15 @@ class Checker:
         """As `check`, and what the strategy would do with each statement."""
         errors: list[ErrorInfo] = []
         steps: list[PlanStep] = []
-        async with self._trial(request) as trial:
-            for change, statement in _changes(request, trial.schema):
-                await trial.copy((statement.table, *statement.tables))
-                planned = await self._runner(change).plan(change, trial)
-                steps += [msgspec.structs.replace(step, statement=statement.number) for step in planned]
-                errors += await self._try(trial, change, statement)
+        try:
+            async with self._trial(request) as trial:
+                for change, statement in _changes(request, trial.schema):
+                    await trial.copy((statement.table, *statement.tables))
+                    planned = await self._runner(change).plan(change, trial)
+                    steps += [msgspec.structs.replace(step, statement=statement.number) for step in planned]
+                    errors += await self._try(trial, change, statement)
+        except NotPermitted as lacking:
+            errors += lacking.errors
         return PlanReply(steps=tuple(steps), errors=tuple(errors))
 
     def _runner(self, change: Migration) -> Strategy:
@@ -82,9 +99,13 @@ class Checker:
         kind = strategy.declare().kind(change.statement_kind)
         return self._strategies.get(kind.runner) if kind is not None and kind.runner else strategy
 
+    def _is_rebuilt(self, change: Migration) -> bool:
+        kind = self._strategies.get(change.strategy).declare().kind(change.statement_kind)
+        return kind is not None and kind.rebuilds
+
     @contextlib.asynccontextmanager
     async def _trial(self, request: CheckRequest) -> AsyncIterator[Trial]:
-        """A scratch schema as the pending migrations of the script's tables will leave it."""
+        """A scratch schema as the pending migrations of the script's tables will leave it. Raises `NotPermitted`."""
         # a cluster that changes its leader must not make a caller's request fail
         async for attempt in stamina.retry_context(
             on=BusUnreachable, attempts=None, timeout=NATS_PATIENCE, wait_max=1.0
@@ -96,6 +117,9 @@ class Checker:
             primary.address, primary.credentials, name=CHECKER, init={"lock_wait_timeout": LOCK_WAIT}
         )
         async with session:
+            views = any(statement.is_view for statement in request.statements)
+            if lacking := await missing(session, shard.schema, request.strategy, views=views):
+                raise NotPermitted(lacking)
             await self._sweep(session, request.keyspace, shard)
             async with scratch_schema(session, shard.schema) as scratch:
                 trial = Trial(session, scratch, keyspace=request.keyspace, shard=shard.name, schema=shard.schema)
@@ -118,7 +142,7 @@ class Checker:
         for record in sorted(pending, key=lambda record: record.id):
             if record.migration_uuid not in request.migration_uuids and record.mysql_table in tables:
                 try:
-                    await trial.apply(statement_of(record))
+                    await trial.apply(statement_of(record), zero_dates=zero_dates_allowed(record.options))
                 except (Interrupted, Unreachable):
                     raise
                 except AlterdError as error:  # that migration's own affair: it will fail by itself
@@ -131,7 +155,9 @@ class Checker:
             found += await self._runner(change).check(change, trial)
             for name, check in self._checks:
                 found += await _checked(name, check, change, trial)
-            await trial.apply(statement)
+            await trial.apply(
+                statement, zero_dates=zero_dates_allowed(change.options), rebuilt=self._is_rebuilt(change)
+            )
         except (Interrupted, Unreachable):
             raise
         except AlterdError as error:

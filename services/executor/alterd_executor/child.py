@@ -33,12 +33,13 @@ from alterd_executor.protocol import (
 )
 from alterd_executor.runner import drive
 from alterd_executor.task import RunTask
-from alterd_runtime import logs
+from alterd_runtime import failpoints, logs
 from alterd_runtime.plugins import Plugins, Strategies
 
 
 async def attempt(start: Start, strategies: Strategies, channel: Channel[ToRun]) -> Ending:
     """Runs one attempt to its ending, and does the last writes to the shard."""
+    failpoints.works_on(start.record.migration_uuid)
     try:
         strategy = strategies.get(start.strategy)
     except AlterdError as error:  # other plugins than when the executor took the work

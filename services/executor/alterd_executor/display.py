@@ -13,6 +13,7 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.work import Progress, Reached, Work
 from alterd_executor.identity import Identity
 from alterd_executor.protocol import ProgressNow
+from alterd_runtime import metrics
 from alterd_runtime.bus import BucketStore
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ class Display:
         self._store = store
         self._key = subjects.progress_key(work.keyspace, work.shard, work.migration_uuid)
         self._written = False
+        self._repaired = 0
         self.now = Progress(
             keyspace=work.keyspace,
             shard=work.shard,
@@ -48,6 +50,9 @@ class Display:
         self.now = msgspec.structs.replace(self.now, phase=phase, stage="", message="")
 
     def progress(self, told: ProgressNow) -> None:
+        if told.rows_repaired > self._repaired:
+            metrics.ROWS_REPAIRED.labels(self.now.keyspace, self.now.shard).inc(told.rows_repaired - self._repaired)
+            self._repaired = told.rows_repaired
         reached = self.now.reached.then(
             Reached(rows_copied=told.rows_copied, table_rows=told.table_rows, progress=told.percent)
         )

@@ -86,6 +86,10 @@ class ReadyNow(msgspec.Struct, frozen=True, kw_only=True, tag="ready", tag_field
     ready: bool
 
 
+class AnalyzedNow(msgspec.Struct, frozen=True, kw_only=True, tag="analyzed", tag_field="type"):
+    """The new table has its statistics."""
+
+
 class ArtifactNow(msgspec.Struct, frozen=True, kw_only=True, tag="artifact", tag_field="type"):
     """Written down on the shard."""
 
@@ -110,6 +114,7 @@ class ProgressNow(msgspec.Struct, frozen=True, kw_only=True, tag="progress", tag
     cutover_attempts: int = 0
     keys_waiting: int = 0
     message: str = ""
+    rows_repaired: int = 0
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, tag="alive", tag_field="type"):
@@ -171,6 +176,7 @@ Ending = RunCompleted | RunFailed | RunCancelled | RunReleased | RunFenced
 FromRun = (
     PhaseNow
     | ReadyNow
+    | AnalyzedNow
     | ArtifactNow
     | ArtifactForgotten
     | ProgressNow

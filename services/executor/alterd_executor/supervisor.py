@@ -21,6 +21,7 @@ from alterd_contracts.inputs import (
     Completed,
     Failed,
     ReleasedReport,
+    ShadowAnalyzed,
     Stale,
     Started,
 )
@@ -34,6 +35,7 @@ from alterd_executor.granting import Standing, standing
 from alterd_executor.logbook import Logbook
 from alterd_executor.protocol import (
     Access,
+    AnalyzedNow,
     ArtifactForgotten,
     ArtifactNow,
     AskMayComplete,
@@ -238,6 +240,8 @@ class Supervisor:
                 self._logbook.write(level, text)
             case ProgressNow() | PhaseNow() | ReadyNow() | UnthrottledNow():
                 self._course.heard(message)
+            case AnalyzedNow():
+                self._reporter.tell(ShadowAnalyzed, reached=self._course.reached)
             case ArtifactNow(name=name):
                 self._reporter.tell(ArtifactDeclared, name=name)
             case ArtifactForgotten(name=name):

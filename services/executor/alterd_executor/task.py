@@ -19,10 +19,12 @@ from alterd_contracts.statement import Statement
 from alterd_contracts.states import Status
 from alterd_contracts.strategy import Account, Login, Wanted
 from alterd_contracts.strategy import Session as StrategySession
+from alterd_contracts.topology import ServerAddress
 from alterd_executor import accounts
 from alterd_executor.programs import run_program
 from alterd_executor.protocol import (
     Alive,
+    AnalyzedNow,
     ArtifactForgotten,
     ArtifactNow,
     AskMayComplete,
@@ -193,16 +195,28 @@ class RunTask:
 
     async def replica(self) -> Session | None:
         for address in self._start.access.replicas:
-            try:
-                session = await Session.open(
-                    address, self._credentials, database=self._record.mysql_schema, name=self._fence.session_name
-                )
-            except ShardUnreachable as error:
-                self._log.warning(error.message)
-                continue
-            self._sessions.append(session)
-            return session
+            if session := await self._open_replica(address):
+                return session
         return None
+
+    async def replicas(self) -> dict[str, StrategySession]:
+        opened: dict[str, StrategySession] = {}
+        for address in self._start.access.replicas:
+            if session := await self._open_replica(address):
+                opened[str(address)] = session
+        return opened
+
+    async def _open_replica(self, address: ServerAddress) -> Session | None:
+        """None where it does not answer; the log says so."""
+        try:
+            session = await Session.open(
+                address, self._credentials, database=self._record.mysql_schema, name=self._fence.session_name
+            )
+        except ShardUnreachable as error:
+            self._log.warning(error.message)
+            return None
+        self._sessions.append(session)
+        return session
 
     @asynccontextmanager
     async def fenced(self, session: StrategySession) -> AsyncIterator[None]:
@@ -215,10 +229,15 @@ class RunTask:
         await self._fence.check(session)
 
     def login(self) -> Login:
-        primary = self._start.access.primary
+        return self._login(self._start.access.primary)
+
+    def replica_logins(self) -> Sequence[Login]:
+        return [self._login(address) for address in self._start.access.replicas]
+
+    def _login(self, server: ServerAddress) -> Login:
         return Login(
-            host=primary.host,
-            port=primary.port,
+            host=server.host,
+            port=server.port,
             user=self._credentials.user,
             password=self._credentials.password,
             name=self._fence.session_name,
@@ -235,6 +254,9 @@ class RunTask:
             self._ready = ready
             self._send(ReadyNow(ready=ready))
 
+    async def shadow_analyzed(self) -> None:
+        self._send(AnalyzedNow())
+
     def progress(
         self,
         *,
@@ -247,6 +269,7 @@ class RunTask:
         cutover_attempts: int = 0,
         keys_waiting: int = 0,
         message: str = "",
+        rows_repaired: int = 0,
     ) -> None:
         rows_copied, table_rows = int(rows_copied), int(table_rows)  # servers hand out decimals too
         if percent is None:
@@ -262,6 +285,7 @@ class RunTask:
             cutover_attempts=int(cutover_attempts),
             keys_waiting=int(keys_waiting),
             message=message,
+            rows_repaired=int(rows_repaired),
         )
         if late:
             wait = max(0.0, self._last_sign + SIGN_EVERY - time.monotonic())

@@ -11,11 +11,15 @@ from alterd_contracts.errors import AlterdError, StatementFailed, StatementRefus
 from alterd_contracts.statement import Statement, StatementKind
 from alterd_runtime.mysql.scratch import as_users_do, copy_empty, definition, missing
 from alterd_runtime.mysql.session import Session
+from alterd_runtime.sql import by_copy, split_alter
 
 log = structlog.get_logger(__name__)
 
 REFERENCED = 3730
 """MySQL's error number for dropping a table that a foreign key needs."""
+
+ONE_FULLTEXT = 1795
+"""For more than one FULLTEXT index in an ALTER, unless it copies the table."""
 
 _CHILDREN = """
 SELECT DISTINCT CONSTRAINT_SCHEMA AS `schema`, TABLE_NAME AS `table`, CONSTRAINT_NAME AS `constraint`
@@ -34,6 +38,7 @@ class Trial:
         self._considered: set[str] = set()
         self.untried: list[str] = []
         """Tables that could not be copied, with the reason."""
+        self.warnings: list[str] = []
 
     @property
     def keyspace(self) -> str:
@@ -54,6 +59,9 @@ class Trial:
     async def definition(self, table: str) -> str | None:
         return await definition(self._session, self._schema, table)
 
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
     async def children(self, table: str) -> list[str]:
         """Tables of this schema whose foreign keys need `table`."""
         rows = await self._session.query(_CHILDREN, (self._schema, table))
@@ -69,18 +77,28 @@ class Trial:
                 except StatementFailed as error:
                     self.untried.append(f"{name} could not be copied to try statements on it: {error.message}")
 
-    async def apply(self, statement: Statement) -> None:
-        """Runs a statement on the copies. Raises `StatementRefused`, `UnknownTable` and what ends the session."""
+    async def apply(self, statement: Statement, *, zero_dates: bool = False, rebuilt: bool = False) -> None:
+        """Runs a statement on the copies; `zero_dates`: as --allow-zero-in-date asks.
+
+        `rebuilt`: the strategy makes an ALTER on an empty table.
+
+        Raises `StatementRefused`, `UnknownTable` and what ends the session.
+        """
         await self.copy((statement.table, *statement.tables))
         if any(text.startswith(f"{statement.table} ") for text in self.untried):
             return
         if statement.kind is StatementKind.DROP_TABLE:
             await self._check_references(statement)
+        sql = statement.sql
         while True:
-            await as_users_do(self._session)
+            await as_users_do(self._session, zero_dates=zero_dates)
             try:
-                await self._session.execute(statement.sql)
+                await self._session.execute(sql)
             except StatementFailed as error:
+                if rebuilt and sql is statement.sql and error.where.get("errno") == str(ONE_FULLTEXT):
+                    alter = split_alter(sql)
+                    sql = by_copy(alter.head, alter.clauses)
+                    continue
                 name = missing(error)
                 if name is None or name in self._considered:
                     raise self._refusal(statement, error, name) from error

@@ -19,9 +19,9 @@ from alterd_contracts.statement import masked
 from alterd_intake import resolve
 from alterd_intake.checking import Script, check_script
 from alterd_intake.statements import read_script
-from alterd_intake.statements.strategy_text import check_options, parse_ddl_strategy
 from alterd_intake.world import World
 from alterd_runtime.bus import Bus
+from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.metrics import REQUESTS
 from alterd_runtime.settings import IntakeSettings
@@ -126,7 +126,11 @@ class Intake:
             options=setting.options_text,
             migration_context=resolve.context_of(request),
             submitted=tuple(
-                Submitted(migration_uuid=uuid, statement=statement)
+                Submitted(
+                    migration_uuid=uuid,
+                    statement=statement,
+                    choices=resolve.choices_of(check_options(setting, declaration, statement.kind)),
+                )
                 for uuid, statement in zip(uuids, script.statements, strict=True)
             ),
             targets=targets,

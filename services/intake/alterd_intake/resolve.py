@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from alterd_contracts.declaration import Declaration
@@ -14,10 +15,13 @@ from alterd_contracts.errors import (
     UnknownStrategy,
     UnsupportedStatement,
 )
+from alterd_contracts.flags import CUT_OVER_THRESHOLD, POSTPONE_COMPLETION, RETAIN_ARTIFACTS
+from alterd_contracts.inputs import Choices
 from alterd_contracts.names import check_context, check_keyspace, check_request, check_uuid, migration_uuid
 from alterd_contracts.requests import DdlRequest
 from alterd_contracts.statement import Statement
 from alterd_contracts.topology import Keyspace
+from alterd_runtime.ddl_strategy import Options
 
 
 def check_names(request: DdlRequest) -> list[ErrorInfo]:
@@ -73,6 +77,15 @@ def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> li
                 ).info()
             )
     return errors
+
+
+def choices_of(options: Options) -> Choices:
+    """What the flags put into the record of the statement that `options` were checked for."""
+    return Choices(
+        retain_artifacts_seconds=math.ceil(options.seconds(RETAIN_ARTIFACTS.name)),
+        postpone_completion=options.on(POSTPONE_COMPLETION.name),
+        cutover_threshold_seconds=math.ceil(options.seconds(CUT_OVER_THRESHOLD.name)),
+    )
 
 
 def uuids_of(request: DdlRequest, statements: tuple[Statement, ...]) -> tuple[str, ...]:

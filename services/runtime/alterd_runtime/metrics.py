@@ -33,6 +33,9 @@ MIGRATION_CUTOVER_ATTEMPTS = Gauge("alterd_migration_cutover_attempts", "Attempt
 MIGRATION_THROTTLED = Gauge("alterd_migration_throttled", "1 while the run waits for the throttler.", _RUNNING)
 MIGRATION_ETA = Gauge("alterd_migration_eta_seconds", "Estimated time to the end, -1 unknown.", _RUNNING)
 MIGRATION_PHASE = Gauge("alterd_migration_phase", "1 for the phase the run is in.", [*_RUNNING, "phase"])
+ROWS_REPAIRED = Counter(
+    "alterd_checksum_rows_repaired_total", "Rows that a checksum found different and wrote anew.", ["keyspace", "shard"]
+)
 COLLECTED = Counter("alterd_artifacts_collected_total", "Artifacts dropped after their retention.")
 
 REQUESTS = Counter("alterd_requests_total", "Requests taken by intake.", ["result"])

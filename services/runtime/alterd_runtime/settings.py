@@ -12,7 +12,7 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import msgspec
 
@@ -114,6 +114,24 @@ class VitessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_lag: Positive = 5.0
     """Seconds behind the table's writes from which on no cut-over is tried. Higher where a busy table never comes
     closer and writers can bear the longer wait; lower for a shorter one."""
+    disk_reserve: Annotated[int, msgspec.Meta(ge=0)] = 256 * 1024**2
+    """Bytes that must stay free on the primary's disk, where its data is on this host: a change that would need them is
+    refused, a copy that comes there is ended. More where others write to that disk; 0 looks no more."""
+    disk_budget: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Bytes that one change may add, where the primary's disk cannot be seen from the executor. 0: no bound, and large
+    changes are told that nobody knows whether there is room."""
+    checksum: bool = True
+    """Whether source and shadow are compared before the swap. Off is unsafe: nobody would see that the new table is
+    wrong. For throw-away data only, where even a second reading of the table is too much."""
+    checksum_interval: Positive = 3600.0
+    """Seconds after which the comparison is repeated while the cut-over waits, and at least ten times as long as it
+    takes. Longer where reading the table again hurts; a swap needs the first one only."""
+    keys_in_memory: Count = 1_000_000
+    """Touched keys that a run keeps in memory, about 150 bytes each; more of them wait in a file in its workdir. Fewer
+    where many runs share a small host."""
+    binlog_source: Literal["primary", "replica"] = "primary"
+    """Whose binlog the change stream reads; `--binlog-source` of a migration goes before. `replica` where the primary's
+    network or disk has nothing to spare: rows are still read on the primary, and the cut-over waits for the replica."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from alterd_contracts.errors import UnknownMigration
+from collections.abc import Callable
+from typing import Any
+
+from alterd_contracts.errors import InvalidInput, UnknownMigration
 from alterd_contracts.events import Fact
+from alterd_contracts.flags import DEFAULT_CUT_OVER_THRESHOLD, check_cut_over_threshold
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Answered, Command, Refusal, ShardEffect
 from alterd_contracts.states import Status, Trigger
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed, moved
+
+Effect = tuple[Migration | None, str]
+"""The record afterwards, None where nothing changes, and what the caller is told of it."""
 
 
 def decide_control(control: Control, known: Known, moment: Moment) -> Decision:
@@ -26,16 +33,15 @@ def decide_control(control: Control, known: Known, moment: Moment) -> Decision:
             uuid=control.migration_uuid,
         )
         return Decision(outcome=Refusal(errors=(error.info(),)), ignored="unknown_migration")
+    if refusal := _malformed(control):
+        return Decision(outcome=refusal, ignored="malformed_command")
     records: list[Migration] = []
     effects: list[ShardEffect] = []
     for row in rows:
         if moment.input_seq and row.input_seq >= moment.input_seq:  # this very command, delivered again
             new, text = None, "done already"
-        elif control.command is Command.CANCEL:
-            new, text = cancelled(row, moment, control)
         else:
-            new = retried(row, moment, control.caller)
-            text = "queued again" if new else f"is {row.migration_status}; only failed and cancelled ones are retried"
+            new, text = _EFFECTS[control.command](row, moment, control)
         if new is not None:
             records.append(new)
         effects.append(
@@ -51,7 +57,62 @@ def decide_control(control: Control, known: Known, moment: Moment) -> Decision:
     )
 
 
-def cancelled(row: Migration, moment: Moment, control: Control) -> tuple[Migration | None, str]:
+def _malformed(control: Control) -> Refusal | None:
+    try:
+        if control.command is Command.CUTOVER_THRESHOLD:
+            check_cut_over_threshold(control.cutover_threshold_seconds)
+    except InvalidInput as error:
+        return Refusal(errors=(error.info(),))
+    return None
+
+
+def permitted(row: Migration, moment: Moment, control: Control) -> Effect:
+    """The hold is removed; nothing is made ready by it."""
+    if row.migration_status.terminal:
+        return None, f"is {row.migration_status} already"
+    if not row.postpone_completion:
+        return None, "is not postponed: it completes by itself when it is ready"
+    text = "completes now" if row.ready_to_complete else "completes when it is ready"
+    return _turned(row, moment, control, Fact.COMPLETION_PERMITTED, text, postpone_completion=False), text
+
+
+def postponed(row: Migration, moment: Moment, control: Control) -> Effect:
+    """The hold is put on; a run reads it afresh right before its point of no return."""
+    if row.migration_status.terminal:
+        return None, f"is {row.migration_status} already"
+    if row.postpone_completion:
+        return None, "is postponed already"
+    text = "waits for `alterd complete`"
+    return _turned(row, moment, control, Fact.COMPLETION_POSTPONED, text, postpone_completion=True), text
+
+
+def forced(row: Migration, moment: Moment, control: Control) -> Effect:
+    """From now on cut-overs end what is in their way; there is no way back. A hold stays."""
+    if row.migration_status.terminal:
+        return None, f"is {row.migration_status} already"
+    if row.force_cutover:
+        return None, "is forced already"
+    text = "forced from the next cut-over attempt on"
+    told = f"{text}; completion is still postponed" if row.postpone_completion else text
+    return _turned(row, moment, control, Fact.CUTOVER_FORCED, text, force_cutover=True), told
+
+
+def bounded(row: Migration, moment: Moment, control: Control) -> Effect:
+    """Another cut-over threshold, from the next attempt on."""
+    if row.migration_status.terminal:
+        return None, f"is {row.migration_status} already"
+    seconds = control.cutover_threshold_seconds or DEFAULT_CUT_OVER_THRESHOLD
+    if seconds == row.cutover_threshold_seconds:
+        return None, f"has a cut-over threshold of {seconds} s already"
+    text = f"a cut-over threshold of {seconds} s from the next attempt on"
+    return _turned(row, moment, control, Fact.CUTOVER_THRESHOLD, text, cutover_threshold_seconds=seconds), text
+
+
+def _turned(row: Migration, moment: Moment, control: Control, fact: Fact, text: str, **columns: Any) -> Migration:
+    return changed(row, fact, moment, caller=control.caller, saying=control.message or text, **columns)
+
+
+def cancelled(row: Migration, moment: Moment, control: Control) -> Effect:
     """What has not begun ends at once; what may have touched the shard ends by its executor's word."""
     text = control.message or "CANCEL issued by user"
     if row.migration_status.terminal:
@@ -83,6 +144,12 @@ def cancelled(row: Migration, moment: Moment, control: Control) -> tuple[Migrati
         cancel_message=text,
     )
     return new, "cancel requested; ends by its executor's word"
+
+
+def queued_again(row: Migration, moment: Moment, control: Control) -> Effect:
+    """As `retried`, with words."""
+    new = retried(row, moment, control.caller)
+    return new, "queued again" if new else f"is {row.migration_status}; only failed and cancelled ones are retried"
 
 
 def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
@@ -126,3 +193,13 @@ def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
         last_throttled_timestamp=None,
         shadow_analyzed_timestamp=None,
     )
+
+
+_EFFECTS: dict[Command, Callable[[Migration, Moment, Control], Effect]] = {
+    Command.CANCEL: cancelled,
+    Command.RETRY: queued_again,
+    Command.COMPLETE: permitted,
+    Command.POSTPONE_COMPLETE: postponed,
+    Command.FORCE_CUTOVER: forced,
+    Command.CUTOVER_THRESHOLD: bounded,
+}

@@ -20,6 +20,7 @@ from alterd_contracts.inputs import (
     ProgressReport,
     ReadyToComplete,
     ReleasedReport,
+    ShadowAnalyzed,
     Stale,
     Started,
     Throttled,
@@ -107,6 +108,8 @@ def _reported(  # noqa: PLR0911 - one return for each kind of report
     match report:
         case PhaseEntered() | ReadyToComplete() | Throttled() | CutoverAttempted():
             return _turned(row, report, moment)
+        case ShadowAnalyzed():
+            return changed(row, Fact.SHADOW_ANALYZED, moment, shadow_analyzed_timestamp=moment.now)
         case ArtifactDeclared(name=name):
             if f"{name}," in row.artifacts:
                 return None

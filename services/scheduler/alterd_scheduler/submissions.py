@@ -103,5 +103,8 @@ def _queued(submission: Submission, item: Submitted, target: Target, number: int
         if_not_exists=statement.if_not_exists,
         request_id=submission.request_id,
         caller=submission.caller,
+        retain_artifacts_seconds=item.choices.retain_artifacts_seconds,
+        postpone_completion=item.choices.postpone_completion,
+        cutover_threshold_seconds=item.choices.cutover_threshold_seconds,
     )
     return changed(record, Fact.QUEUED, moment, caller=submission.caller)

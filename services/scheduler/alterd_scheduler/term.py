@@ -25,6 +25,7 @@ from alterd_contracts.inputs import (
     ReadyToComplete,
     RefusedRequest,
     ReleasedReport,
+    ShadowAnalyzed,
     Stale,
     Started,
     Submission,
@@ -65,6 +66,7 @@ _inputs: Reader[Input] = Reader(
     | ReadyToComplete
     | Throttled
     | CutoverAttempted
+    | ShadowAnalyzed
     | ArtifactDeclared
     | Completed
     | Failed

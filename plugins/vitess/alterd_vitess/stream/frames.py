@@ -1,6 +1,9 @@
 """What the run and its reader say to each other: messages behind their length, four bytes, big-endian.
 
 The run sends one `Watch` as JSON, the reader `Opened`, then `Frame`s, then `Ended`, as MessagePack.
+
+A frame is some whole transactions, or a part of a large one: then it has keys and no `gtids`, and the frame with the
+transaction's GTID among its `gtids` follows unless the stream is lost, or the server died while it wrote it.
 """
 
 from __future__ import annotations
@@ -36,6 +39,12 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     key: Key
     marker: str
     """DDL that begins with this text, a comment, is our own and passed over."""
+    fresh: bool = True
+    """Nothing was read from `start` on before, so prepared XA transactions may be older than it."""
+    replica_of: str = ""
+    """The primary's server_uuid, where the server is a replica of it."""
+    folder: str = ""
+    """For files; the system's temporary one unless given."""
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.__struct_fields__} | {"password": "***"}
@@ -49,18 +58,23 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 class Opened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):
     """The server sends its binlog."""
 
+    executed: str = ""
+    """A GTID set: what it had executed before, where it is a replica."""
+
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
-    """Some whole transactions."""
+    """What some transactions touched."""
 
     gtids: list[Interval]
-    """Of all transactions in it."""
+    """Of all transactions that are over with it: a prepared one's when it is committed or rolled back."""
     touching: list[Interval]
-    """Of those that touched the table."""
+    """Those which must be visible before its keys are read again."""
     keys: list[bytes]
     """Touched ones, before- and after-images, each once."""
     rows: int
     """Rows of the table that were inserted, updated or deleted."""
+    prepared: list[Interval] = []
+    """Of XA transactions in it that were prepared and touched the table: they are open."""
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag="ended"):

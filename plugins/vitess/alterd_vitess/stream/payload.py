@@ -78,8 +78,7 @@ def _content(data: bytes, at: int, end: int) -> IO[bytes]:
         at += length
     if size != end - at or compression not in (_ZSTD, _PLAIN):
         raise ValueError("a compressed transaction has an unknown form")
-    plain = io.BytesIO(data[at:end])
     if compression == _PLAIN:
-        return plain
+        return io.BytesIO(data[at:end])
     decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-    return decompressor.stream_reader(plain, read_across_frames=True)
+    return decompressor.stream_reader(memoryview(data)[at:end], read_across_frames=True)

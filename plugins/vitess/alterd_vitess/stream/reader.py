@@ -26,8 +26,10 @@ from alterd_vitess.gtid import GtidSet
 from alterd_vitess.stream.dump import Dump
 from alterd_vitess.stream.errors import StreamRefused, lost
 from alterd_vitess.stream.frames import LENGTH, Ended, FromReader, Opened, Watch, packed, unpacked_watch
+from alterd_vitess.stream.groups import Groups
 from alterd_vitess.stream.layout import folds_names, read_layout
 from alterd_vitess.stream.prepared import check_none_prepared
+from alterd_vitess.stream.replica import check_replica
 from alterd_vitess.stream.statements import Watched
 from alterd_vitess.stream.touched import Touched
 from alterd_vitess.stream.transactions import Transactions
@@ -63,10 +65,13 @@ def follow(watch: Watch, output: Output) -> NoReturn:
         address, Credentials(watch.user, watch.password), name=watch.session_name, read_timeout=SILENCE
     )
     try:
+        executed = check_replica(session, watch.replica_of, watch.start) if watch.replica_of else ""
         layout = read_layout(session, watch.table_schema, watch.table, watch.key)
-        check_none_prepared(session, watch.table_schema, watch.table)
+        if watch.fresh:
+            check_none_prepared(session, watch.table_schema, watch.table)
         watched = Watched(table_schema=watch.table_schema, table=watch.table, folded=folds_names(session))
-        transactions = Transactions(watched, Touched(watched, watch.key, layout), watch.marker, output.send)
+        touched, groups = Touched(watched, watch.key, layout), Groups(watch.folder)
+        transactions = Transactions(watched, touched, watch.marker, output.send, groups)
         dump = Dump(session)
         dump.ask(GtidSet.parse(watch.start), watch.server_id)
     except LostSession as error:
@@ -77,11 +82,14 @@ def follow(watch: Watch, output: Output) -> NoReturn:
             hint="the account needs REPLICATION SLAVE ON *.* and SELECT ON performance_schema.*",
             server=address,
         ) from error
-    dump.read(transactions)
-    output.send(Opened())
-    while True:
-        transactions.flush()
+    try:
         dump.read(transactions)
+        output.send(Opened(executed))
+        while True:
+            transactions.flush()
+            dump.read(transactions)
+    except OSError as error:  # the network's are told apart already
+        raise lost(str(address), f"its reader cannot keep the keys of XA transactions: {error}") from error
 
 
 def read_watch() -> Watch:

@@ -61,9 +61,14 @@ class Meaning(Enum):
     """Of a statement to a transaction, and to the table."""
 
     BEGINS = auto()
-    """A transaction: BEGIN, XA START, CREATE TABLE … SELECT, whose rows follow."""
+    """A transaction: BEGIN, CREATE TABLE … SELECT, whose rows follow."""
+    XA_BEGINS = auto()
+    """A transaction that may be prepared first and committed later."""
     ENDS = auto()
     """COMMIT; also ROLLBACK, which is logged where it could not undo everything."""
+    XA_COMMITS = auto()
+    """One that was prepared before: a transaction of its own without rows."""
+    XA_ROLLS_BACK = auto()
     INSIDE = auto()
     """A savepoint, XA END: nothing."""
     HARMLESS = auto()
@@ -102,11 +107,11 @@ _BOUNDARIES: Final[dict[tuple[str, ...], Meaning]] = {
     ("BEGIN",): Meaning.BEGINS,
     ("COMMIT",): Meaning.ENDS,
     ("ROLLBACK",): Meaning.ENDS,
-    ("XA", "START"): Meaning.BEGINS,
-    ("XA", "BEGIN"): Meaning.BEGINS,
+    ("XA", "START"): Meaning.XA_BEGINS,
+    ("XA", "BEGIN"): Meaning.XA_BEGINS,
     ("XA", "END"): Meaning.INSIDE,
-    ("XA", "COMMIT"): Meaning.ENDS,
-    ("XA", "ROLLBACK"): Meaning.ENDS,
+    ("XA", "COMMIT"): Meaning.XA_COMMITS,
+    ("XA", "ROLLBACK"): Meaning.XA_ROLLS_BACK,
     ("SAVEPOINT",): Meaning.INSIDE,
     ("RELEASE", "SAVEPOINT"): Meaning.INSIDE,
     ("ROLLBACK", "TO"): Meaning.INSIDE,

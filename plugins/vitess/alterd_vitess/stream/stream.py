@@ -22,13 +22,16 @@ _ERRORS: Final = {error.code: error for error in (StreamLost, StreamRefused, Uns
 
 
 class ChangeStream:
-    """Frames of whole transactions, in the binlog's order. One task reads it; it never reconnects."""
+    """Frames in the binlog's order. One task reads it; it never reconnects."""
 
     received: GtidSet
-    """What was there at the start, and all frames handed out so far: where a new stream may start."""
+    """What was there at the start, and all that is over since, as far as it was handed out: where a new stream may
+    start."""
+    executed: str
+    """By a replica when the stream began."""
 
     def __init__(self, process: Process, watch: Watch) -> None:
-        self.received = GtidSet.parse(watch.start)
+        self.received, self.executed = GtidSet.parse(watch.start), ""
         self._process = process
         self._server = f"{watch.host}:{watch.port}"
         self._reading = asyncio.Lock()
@@ -54,6 +57,7 @@ class ChangeStream:
             message = await stream._next()
             if not isinstance(message, Opened):
                 raise stream._lost("its reader did not begin as it should")
+            stream.executed = message.executed
         except BaseException:
             await stream.close()
             raise

@@ -26,6 +26,8 @@ class Touched:
         self.keys: dict[bytes, None] = {}
         """Each once, in order."""
         self.rows = 0
+        self.bytes = 0
+        """Of the events that they came from."""
         self._watched, self._key, self._layout = watched, key, layout
         self._named = _names(watched.table_schema, watched.table)
         self._known: dict[bytes, Decoder] = {}
@@ -62,6 +64,7 @@ class Touched:
     def row_event(self, decoder: Decoder, data: bytes, at: int, end: int) -> None:
         """Of the watched table. Raises `NotFull` when columns are missing, ValueError."""
         kind = data[at - TYPE_BEFORE]
+        self.bytes += end - at
         at += _HEAD
         if kind > EventType.DELETE_ROWS_V1:
             at += data[at] | data[at + 1] << 8
@@ -75,9 +78,9 @@ class Touched:
             raise ValueError("a row event has no table map before it") from None
 
     def clear(self) -> None:
-        """At a transaction's end."""
+        """At a transaction's end, and when a part of it was sent."""
         self.keys = {}
-        self.rows = 0
+        self.rows = self.bytes = 0
 
 
 def _names(schema: str, table: str) -> bytes:

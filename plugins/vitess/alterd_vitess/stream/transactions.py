@@ -1,4 +1,4 @@
-"""From binlog events to frames of whole transactions."""
+"""From binlog events to frames: some whole transactions, or a part of a large one."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from alterd_vitess.stream.events import (
     read_tagged_gtid,
 )
 from alterd_vitess.stream.frames import Frame
+from alterd_vitess.stream.groups import MOST, Group, Groups, read_xid, written_xid
 from alterd_vitess.stream.payload import payload_events
 from alterd_vitess.stream.queries import read_query, text_at
 from alterd_vitess.stream.statements import Meaning, Watched, meaning, shown
@@ -37,6 +38,8 @@ from alterd_vitess.stream.touched import Touched
 MOST_KEYS: Final = 20_000
 MOST_BYTES: Final = 256 * 1024
 """Of keys in a frame, from which on no further transaction is put into it."""
+PART_BYTES: Final = 16 * 1024 * 1024
+"""Of row events, from which on a transaction is sent in parts; or when it has more than `MOST_KEYS`."""
 
 UNREADABLE: Final = (ValueError, LookupError, struct.error, zstandard.ZstdError)
 """What handlers raise for events that are not as they should be."""
@@ -47,9 +50,12 @@ Handler = Callable[[bytes, int, int], None]
 _SID: Final = 16
 _GNO: Final = struct.Struct("<q")
 _BEGIN: Final = b"BEGIN"
+_XA: Final = "commit or roll back what XA RECOVER shows, and submit the change again"
 _LOOK: Final = "the table may be another one now: look at it, and submit the change again"
 _USE_ROWS: Final = "set binlog_format=ROW in all sessions, and submit the change again"
 _REPORT: Final = "it comes from a server that alterd does not know well enough: report it with the server's version"
+_BEGINNINGS: Final = frozenset({Meaning.BEGINS, Meaning.XA_BEGINS})
+_XA_ENDINGS: Final = frozenset({Meaning.XA_COMMITS, Meaning.XA_ROLLS_BACK})
 _FATAL: Final = {
     Meaning.ROWS: ("rows of the schema are changed by a statement that is logged as text", _USE_ROWS),
     Meaning.DDL: ("a statement names the table", _LOOK),
@@ -69,15 +75,25 @@ class State(Enum):
 class Transactions:
     """Events in, frames out. `emit` gets these; `flush` makes one of all that is complete."""
 
-    def __init__(self, watched: Watched, touched: Touched, marker: str, emit: Callable[[Frame], None]) -> None:
+    def __init__(
+        self,
+        watched: Watched,
+        touched: Touched,
+        marker: str,
+        emit: Callable[[Frame], None],
+        groups: Groups | None = None,
+    ) -> None:
         self._watched, self._touched, self._marker, self._emit = watched, touched, marker, emit
+        self._groups = groups or Groups()
         self._version = self._crc = 0
         self._state = State.NONE
         self._gtid = Gtid("", 0)
         self._sids: dict[bytes, str] = {}
         self._pending = 0
         """Complete transactions that are in no frame yet."""
-        self._gtids, self._touching = GtidSet(), GtidSet()
+        self._in_parts = False
+        """Some of what the transaction touched was sent already."""
+        self._gtids, self._touching, self._prepared = GtidSet(), GtidSet(), GtidSet()
         self._keys: dict[bytes, None] = {}
         self._bytes = self._rows = 0
         self.handlers = self._made_handlers()
@@ -124,8 +140,15 @@ class Transactions:
         """Sends what is complete, if anything is."""
         if not self._pending:
             return
-        self._emit(Frame(self._gtids.intervals(), self._touching.intervals(), list(self._keys), self._rows))
-        self._gtids, self._touching = GtidSet(), GtidSet()
+        frame = Frame(
+            self._gtids.intervals(),
+            self._touching.intervals(),
+            list(self._keys),
+            self._rows,
+            self._prepared.intervals(),
+        )
+        self._emit(frame)
+        self._gtids, self._touching, self._prepared = GtidSet(), GtidSet(), GtidSet()
         self._keys = {}
         self._pending = self._bytes = self._rows = 0
 
@@ -145,7 +168,8 @@ class Transactions:
         self._version, self._crc = found.version, found.crc
         if self._state is not State.NONE:  # the server died in the middle of it: it was never committed
             self._touched.clear()
-            self._state = State.NONE
+            self._groups.cut_off()
+            self._state, self._in_parts = State.NONE, False
         self._touched.forget_tables()
 
     def _rotate(self, _data: bytes, _at: int, _end: int) -> None:
@@ -177,44 +201,113 @@ class Transactions:
         """What the transaction touched becomes part of the next frame."""
         if self._state is State.NONE:
             raise self.unsafe("a transaction ends that did not begin", _REPORT)
+        if self._groups.reading is not None:  # XA COMMIT … ONE PHASE
+            self._send(self._groups.reading)
+            self._groups.reading = None
         sid, gno = self._gtid
         self._gtids.add(sid, gno, gno)
         touched = self._touched
-        if touched.keys:
+        if touched.keys or self._in_parts:
+            self._in_parts = False
             self._touching.add(sid, gno, gno)
             self._keys.update(touched.keys)
             self._bytes += sum(map(len, touched.keys))
             self._rows += touched.rows
             touched.clear()
+        self._over()
+
+    def _over(self) -> None:
         self._state = State.NONE
         self._pending += 1
         if self._bytes > MOST_BYTES or len(self._keys) > MOST_KEYS:
             self.flush()
 
+    def _part(self) -> None:
+        """What the transaction touched so far goes on its way: never all of a large one in memory."""
+        touched = self._touched
+        if self._groups.reading is not None:  # nobody knows yet whether it is only prepared
+            self._groups.put(list(touched.keys), touched.rows)
+        else:
+            self.flush()
+            sid, gno = self._gtid
+            self._emit(Frame([], [(sid, gno, gno)], list(touched.keys), touched.rows))
+            self._in_parts = True
+        touched.clear()
+
+    def _send(self, group: Group) -> None:
+        """All that a group touched was touched by the transaction that is being read; the last part stays here."""
+        touched = self._touched
+        sid, gno = self._gtid
+        for keys in self._groups.parts(group):
+            if touched.keys:
+                self.flush()
+                self._emit(Frame([], [(sid, gno, gno)], list(touched.keys), touched.rows))
+                self._in_parts = True
+                touched.clear()
+            touched.keys |= dict.fromkeys(keys)
+        touched.rows += group.rows
+
     def _query(self, data: bytes, at: int, end: int) -> None:
         end -= self._crc
         text = text_at(data, at)
         if end - text == len(_BEGIN) and data[text:end] == _BEGIN:
-            found = Meaning.BEGINS
-        else:
-            query = read_query(data, at, end)
-            found = meaning(query, self._watched, marker=self._marker, version=self._version)
-            if found in _FATAL:
-                what, hint = _FATAL[found]
-                raise self.unsafe(f"{what}: {shown(query)}", hint)
+            self._means(Meaning.BEGINS, "")
+            return
+        query = read_query(data, at, end)
+        found = meaning(query, self._watched, marker=self._marker, version=self._version)
+        if found in _FATAL:
+            what, hint = _FATAL[found]
+            raise self.unsafe(f"{what}: {shown(query)}", hint)
+        self._means(found, query.text)
+
+    def _means(self, found: Meaning, text: str) -> None:
         if self._state is State.NONE:
             raise self.unsafe("a statement has no GTID before it", _REPORT)
-        if found is Meaning.BEGINS:
+        if found in _BEGINNINGS:
             self._state = State.OPEN
+            if found is Meaning.XA_BEGINS:
+                self._groups.reading = Group()
+        elif found in _XA_ENDINGS:
+            self._xa_end(text, found)
         elif found is Meaning.ENDS or (found is Meaning.HARMLESS and self._state is State.NAMED):
             self._end()  # DDL is a transaction of its own
 
     def _xa_prepare(self, data: bytes, at: int, _end: int) -> None:
-        if self._touched.keys and not is_one_phase(data, at):
+        """The end of an XA transaction's rows: they are kept, or committed at once."""
+        groups, touched = self._groups, self._touched
+        if is_one_phase(data, at):
+            self._end()
+            return
+        if touched.keys:
+            groups.put(list(touched.keys), touched.rows)
+            touched.clear()
+        if groups.reading is None or not groups.reading.parts:
+            groups.reading = None
+            self._end()
+            return
+        if self._state is not State.OPEN:
+            raise self.unsafe("a transaction ends that did not begin", _REPORT)
+        if not groups.prepare(read_xid(data, at), self._gtid):
             raise self.unsafe(
-                "a prepared XA transaction touches the table",
-                "commit it or roll it back and submit the change again; use no XA on this table meanwhile",
+                f"one of more than {MOST} prepared XA transactions, or one of the same name, follows", _XA
             )
+        sid, gno = self._gtid
+        self._prepared.add(sid, gno, gno)
+        self._over()
+
+    def _xa_end(self, text: str, how: Meaning) -> None:
+        """XA COMMIT or XA ROLLBACK of what was prepared: only from here on its rows can be read."""
+        xid = written_xid(text)
+        if xid is None and len(self._groups):
+            raise self.unsafe(f"an XA transaction ends whose name cannot be read: {text}", _REPORT)
+        group = self._groups.end(xid) if xid is not None else None
+        if group is not None:
+            if how is Meaning.XA_COMMITS:
+                self._send(group)
+            else:
+                self._groups.drop(group)
+            sid, gno = group.gtid
+            self._gtids.add(sid, gno, gno)
         self._end()
 
     def _payload(self, data: bytes, at: int, end: int) -> None:
@@ -244,6 +337,9 @@ class Transactions:
                 "a session logs rows without all of their columns",
                 "set binlog_row_image=FULL in all sessions, and submit the change again",
             ) from error
+        touched = self._touched
+        if len(touched.keys) > MOST_KEYS or touched.bytes > PART_BYTES:
+            self._part()
 
     def _partial(self, data: bytes, at: int, _end: int) -> None:
         if self._touched.decoder_of(data, at) is not None:

@@ -1,9 +1,8 @@
-"""Scripts and strategies as users write them, read without a server. Pure.
+"""Scripts as users write them, read without a server. Pure.
 
-* `script`         from text to statements; stands on `alterd_runtime.sql` and
-* `comments`       a script without comments, executable ones unwrapped
-* `definitions`    CREATE, ALTER, DROP of tables and views; `indexes` the statements about indexes
-* `strategy_text`  ddl_strategy and its flags, `durations` their values
+* `script`       from text to statements; stands on `alterd_runtime.sql` and
+* `comments`     a script without comments, executable ones unwrapped
+* `definitions`  CREATE, ALTER, DROP of tables and views; `indexes` the statements about indexes
 """
 
 from alterd_intake.statements.script import Script, read_script

@@ -119,9 +119,19 @@ async def copy_empty(session: Queries, schema: str, name: str) -> bool:
     return True
 
 
-async def as_users_do(session: Queries) -> None:
-    """The session's settings that decide what a statement means become the server's own."""
+ZERO_DATE_MODES = frozenset({"NO_ZERO_DATE", "NO_ZERO_IN_DATE", "TRADITIONAL"})
+"""And the mode that means them among others; the others are listed beside it."""
+
+
+async def as_users_do(session: Queries, *, zero_dates: bool = False) -> None:
+    """The session's settings that decide what a statement means become the server's own.
+
+    `zero_dates`: but for the modes that refuse zero dates, as --allow-zero-in-date asks.
+    """
     await session.execute("SET SESSION sql_mode = @@global.sql_mode, SESSION time_zone = @@global.time_zone")
+    if zero_dates:
+        modes = str(await session.value("SELECT @@session.sql_mode")).split(",")
+        await session.execute("SET SESSION sql_mode = %s", (",".join(m for m in modes if m not in ZERO_DATE_MODES),))
 
 
 async def sweep(session: Queries) -> int:

@@ -16,6 +16,8 @@ from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.server import ServerFacts, read_facts
 from alterd_runtime.secrets import resolve_secret
 
+_HINT_NONE = "start the primary, promote a replica, or correct the shard's servers"
+_HINT_DENIED = r"GRANT SELECT ON `performance\_schema`.* TO the shard's account, on each of its servers"
 ASK_TIMEOUT = 3.0
 """Seconds for the network, and for each answer."""
 
@@ -145,7 +147,7 @@ async def find_primary(shard: Shard, *, keyspace: str = "", timeout: float = ASK
             said = "; ".join(str(answer) for answer in answers)
             raise ShardUnreachable(
                 f"shard {shard.name} has no writable server: {said}",
-                hint="start the primary, promote a replica, or correct the shard's servers",
+                hint=_HINT_DENIED if " command denied " in said else _HINT_NONE,
                 **where,
             )
 

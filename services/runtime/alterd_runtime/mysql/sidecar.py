@@ -19,6 +19,7 @@ HEARTBEAT = qualified(SIDECAR_SCHEMA, "heartbeat")
 STREAMS = qualified(SIDECAR_SCHEMA, "streams")
 COPY_STATE = qualified(SIDECAR_SCHEMA, "copy_state")
 CHECKPOINTS = qualified(SIDECAR_SCHEMA, "checkpoints")
+CUTOVERS = qualified(SIDECAR_SCHEMA, "cutovers")
 
 _WORD = "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 _UUID = "CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
@@ -68,6 +69,10 @@ TABLES: dict[str, str] = {
         `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, {_TRY}, `attempt` INT UNSIGNED NOT NULL,
         `gtid_set` LONGTEXT NOT NULL, `created_at` DATETIME(6) NOT NULL, PRIMARY KEY (`id`),
         KEY `try` (`keyspace`, `shard`, `migration_uuid`, `first_attempt`)""",
+    # when the cut-over of a try was due first: from then on patience is counted, also over dead attempts
+    "cutovers": f"""
+        {_TRY}, `first_due_at` DATETIME(6) NOT NULL,
+        PRIMARY KEY (`keyspace`, `shard`, `migration_uuid`, `first_attempt`)""",
     # written and read by one throttler, so that lag never compares two clocks
     "heartbeat": f"""
         `keyspace` {_WORD}, `shard` {_WORD}, `writer` {_WHO}, `written_ns` BIGINT NOT NULL,

@@ -1,0 +1,40 @@
+"""``alterd postpone-complete``"""
+
+# ruff: noqa: PLC0415 - imported when the command runs, so that --help is fast
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, ShardOption, examples
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "postpone-complete",
+        epilog=examples(
+            "alterd postpone-complete 9e8a9249_3976_11ed_9442_0a43f95f28a3",
+            "alterd postpone-complete 9e8a9249_3976_11ed_9442_0a43f95f28a3 -m 'not before tonight'",
+        ),
+    )(postpone_complete)
+
+
+def postpone_complete(
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration.", show_default=False)],
+    shard: ShardOption = None,
+    keyspace: KeyspaceOption = "",
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
+    output: OutputOption = Output.TABLE,
+    nats: NatsOption = "",  # noqa: ARG001
+) -> int | None:
+    """Hold a migration back from completing.
+
+    It goes on until only the cut-over is left, and waits there for `alterd complete`.
+    """
+    from alterd_cli.controls import command
+    from alterd_contracts.requests import Command
+
+    return asyncio.run(command(Command.POSTPONE_COMPLETE, uuid, keyspace, shard or (), message, output))

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD COLUMN between_them VARCHAR(30) DEFAULT 'so' AFTER a;

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD (x INT DEFAULT 1, y VARCHAR(5) DEFAULT 'y', INDEX on_x (x, a));

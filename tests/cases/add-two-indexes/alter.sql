@@ -1,0 +1,1 @@
+ALTER TABLE t ADD INDEX (a), ADD KEY by_both (b, a) USING BTREE COMMENT 'both';

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD COLUMN v INT AS (a + b) VIRTUAL, ADD KEY by_v (v);

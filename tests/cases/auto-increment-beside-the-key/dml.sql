@@ -1,0 +1,4 @@
+SET @id = 1 + FLOOR(RAND() * 1000);
+UPDATE t SET a = a + 1 WHERE u = UNHEX(LEFT(SHA2(@id, 256), 16));
+INSERT INTO t (u, a) VALUES (RANDOM_BYTES(8), @round);
+DELETE FROM t WHERE u = UNHEX(LEFT(SHA2(@id + 7, 256), 16));

@@ -1,0 +1,2 @@
+CREATE TABLE `a``b ``c` (`i``d` INT NOT NULL AUTO_INCREMENT PRIMARY KEY, `x y` INT, `100%s` INT, `'quoted"` INT);
+INSERT INTO `a``b ``c` (`x y`, `100%s`) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, -i FROM n;

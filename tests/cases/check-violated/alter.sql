@@ -1,0 +1,1 @@
+ALTER TABLE t ADD CONSTRAINT not_negative CHECK (a >= 0);

@@ -1,0 +1,4 @@
+SET @id = 1 + FLOOR(RAND() * 1000);
+UPDATE t SET a = a + 1, b = 'it''s' WHERE id = @id;
+INSERT INTO t (a, b) VALUES (@round, 'n');
+DELETE FROM t WHERE id = @id + 7;

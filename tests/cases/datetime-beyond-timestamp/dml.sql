@@ -1,0 +1,3 @@
+SET @id = 1 + FLOOR(RAND() * 900);
+UPDATE t SET d = NOW() WHERE id = @id;
+INSERT INTO t (d) VALUES ('2001-02-03 04:05:06');

@@ -1,0 +1,1 @@
+ALTER TABLE t DROP CONSTRAINT some_check, DROP CONSTRAINT some_unique;

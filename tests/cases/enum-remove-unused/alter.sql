@@ -1,0 +1,1 @@
+ALTER TABLE t CHANGE COLUMN e e ENUM('x', 'y');

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD CONSTRAINT new_one FOREIGN KEY (p) REFERENCES parent (id);

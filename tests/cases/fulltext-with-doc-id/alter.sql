@@ -1,0 +1,1 @@
+ALTER TABLE t ADD FULLTEXT KEY by_body (body), ADD COLUMN lang CHAR(2) DEFAULT 'en';

@@ -1,0 +1,1 @@
+ALTER TABLE t DROP INDEX old_one, ADD INDEX old_one (a, id) KEY_BLOCK_SIZE = 4 COMMENT 'again' INVISIBLE;

@@ -1,0 +1,5 @@
+SET @i = FLOOR(RAND() * 1000);
+UPDATE t SET a = a + 1 WHERE d = DATE '1000-01-01' + INTERVAL @i * 31 DAY;
+UPDATE t SET h = '-00:00:00.01' WHERE d = DATE '1000-01-01' + INTERVAL (@i + 1) * 31 DAY;
+INSERT INTO t (d, h, y, a) VALUES (CURRENT_DATE, SEC_TO_TIME(@round), 2000 + @session, 0);
+DELETE FROM t WHERE d = DATE '1000-01-01' + INTERVAL (@i + 5) * 31 DAY;

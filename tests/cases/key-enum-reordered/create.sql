@@ -1,0 +1,2 @@
+CREATE TABLE t (e ENUM('a', 'b', 'c') NOT NULL, n INT NOT NULL, x INT, PRIMARY KEY (e, n));
+INSERT INTO t (e, n, x) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT 1 + i % 3, i, i FROM n;

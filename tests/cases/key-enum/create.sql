@@ -1,0 +1,2 @@
+CREATE TABLE t (e ENUM('zeta', 'alpha', 'mid') NOT NULL, n INT NOT NULL, a INT, PRIMARY KEY (e, n));
+INSERT INTO t (e, n, a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT 1 + i % 3, i, i FROM n;

@@ -1,0 +1,1 @@
+ALTER TABLE t MODIFY COLUMN b BIGINT COMMENT 'no key at all';

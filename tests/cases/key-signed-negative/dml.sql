@@ -1,0 +1,5 @@
+SET @id = FLOOR(RAND() * 1000) - 500;
+UPDATE t SET a = a + 1 WHERE id = @id;
+UPDATE t SET id = -id - 100000 WHERE id = @id + 1;
+INSERT INTO t (id, a) VALUES (-2147483648 + @session * 100000 + @round, 0);
+DELETE FROM t WHERE id = @id + 5;

@@ -1,0 +1,1 @@
+ALTER TABLE t MODIFY COLUMN a BIGINT COMMENT 'code points count';

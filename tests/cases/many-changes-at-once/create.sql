@@ -1,0 +1,2 @@
+CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(20), c DATETIME, d ENUM('x', 'y'), e TEXT, KEY by_a (a), KEY by_b (b));
+INSERT INTO t (a, b, c, d, e) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, CONCAT('b', i), NOW(), 1 + i % 2, REPEAT('e', i % 60) FROM n;

@@ -1,0 +1,4 @@
+SET @id = 1 + FLOOR(RAND() * 1000);
+UPDATE t SET a = a + 1 WHERE u = @id;
+INSERT INTO t (u, a) VALUES (100000 * @session + @round, 0);
+DELETE FROM t WHERE u = @id + 7;

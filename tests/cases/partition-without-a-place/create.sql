@@ -1,0 +1,2 @@
+CREATE TABLE t (id INT NOT NULL, region TINYINT NOT NULL, a INT, PRIMARY KEY (region, id));
+INSERT INTO t (id, region, a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, IF(i = 977, 9, i % 4), i FROM n;

@@ -1,0 +1,1 @@
+ALTER TABLE t RENAME INDEX one TO first_one, RENAME KEY u1 TO u2;

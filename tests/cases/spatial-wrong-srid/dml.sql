@@ -1,0 +1,3 @@
+SET @id = 1 + FLOOR(RAND() * 900);
+UPDATE t SET g = ST_SRID(POINT(1, 2), 4326) WHERE id = @id;
+INSERT INTO t (g) VALUES (ST_SRID(POINT(3, 4), 4326));

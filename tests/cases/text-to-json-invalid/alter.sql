@@ -1,0 +1,1 @@
+ALTER TABLE t MODIFY x JSON COMMENT 'strict';

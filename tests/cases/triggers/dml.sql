@@ -1,0 +1,2 @@
+UPDATE t SET a = a + 1 WHERE id = 1 + FLOOR(RAND() * 100);
+INSERT INTO t (a) VALUES (@round);

@@ -1,0 +1,2 @@
+CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, title VARCHAR(60), body TEXT);
+INSERT INTO t (title, body) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT CONCAT('title number ', i), CONCAT('the slow red fox ', i) FROM n;

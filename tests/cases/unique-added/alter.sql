@@ -1,0 +1,1 @@
+ALTER TABLE t ADD UNIQUE KEY by_a (a), ADD CONSTRAINT by_b UNIQUE (b, a);

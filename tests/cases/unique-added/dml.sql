@@ -1,0 +1,4 @@
+SET @id = 1 + FLOOR(RAND() * 1000);
+UPDATE t SET a = a + 10000 WHERE id = @id AND a < 10000;
+INSERT INTO t (a, b) VALUES (1000000 * @session + @round, 'new');
+DELETE FROM t WHERE id = @id + 7;

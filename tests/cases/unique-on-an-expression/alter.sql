@@ -1,0 +1,1 @@
+ALTER TABLE t ADD UNIQUE INDEX one_each ((a * 2));

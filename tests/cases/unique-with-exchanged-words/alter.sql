@@ -1,0 +1,1 @@
+ALTER TABLE t ADD UNIQUE INDEX words (w(20)), ADD INDEX (x);

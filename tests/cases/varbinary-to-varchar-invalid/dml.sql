@@ -1,0 +1,3 @@
+SET @id = 1 + FLOOR(RAND() * 900);
+UPDATE t SET b = 'fine' WHERE id = @id;
+INSERT INTO t (b) VALUES ('fine too');

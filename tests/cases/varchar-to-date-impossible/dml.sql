@@ -1,0 +1,3 @@
+SET @id = 1 + FLOOR(RAND() * 900);
+UPDATE t SET d = '2020-02-29' WHERE id = @id;
+INSERT INTO t (d) VALUES ('1999-12-31');

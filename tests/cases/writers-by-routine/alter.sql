@@ -1,0 +1,1 @@
+ALTER TABLE t ADD COLUMN by_routine INT DEFAULT 8;

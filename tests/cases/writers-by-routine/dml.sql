@@ -1,0 +1,4 @@
+BEGIN;
+COMMIT;
+CALL move(1 + FLOOR(RAND() * 1000));
+UPDATE t SET a = a + 1 WHERE id = 7;

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD COLUMN from_temporary INT DEFAULT 4;
