@@ -67,7 +67,9 @@ def test_every_test_that_the_invariants_name_exists() -> None:
 
 
 def test_every_flag_is_documented_for_the_strategies_that_have_it() -> None:
-    table = re.findall(r"^\| `--([\w-]+)(=[A-Z])?` \| ([\w, -]+) \|", (ROOT / "docs/reference/flags.md").read_text(), re.M)
+    table = re.findall(
+        r"^\| `--([\w-]+)(=[A-Z])?` \| ([\w, -]+) \|", (ROOT / "docs/reference/flags.md").read_text(), re.M
+    )
     documented = {name: (bool(valued), set(strategies.split(", "))) for name, valued, strategies in table}
     declared: dict[str, tuple[bool, set[str]]] = {}
     for strategy in (Vitess(), Mysql(), Direct()):

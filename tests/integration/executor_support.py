@@ -25,10 +25,11 @@ from alterd_contracts.work import ExecutorInfo, Work
 from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
 from alterd_direct.statement import StatementRunner
+from alterd_executor.kept import write_record
 from alterd_executor.protocol import Access, AskMayComplete, Ending, LogText, Start, VerdictNow
 from alterd_executor.runner import drive
 from alterd_executor.service import serve
-from alterd_executor.task import RunTask, write_record
+from alterd_executor.task import RunTask
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.http import Health, HttpServer
 from alterd_runtime.mysql.connect import Credentials

@@ -11,8 +11,8 @@ import pytest
 from alterd_contracts.errors import Fenced, LostSession, Refused
 from alterd_contracts.names import ArtifactKind
 from alterd_contracts.states import Status
+from alterd_executor.kept import retention
 from alterd_executor.protocol import LogText
-from alterd_executor.task import retention
 from alterd_runtime.mysql.connect import connect
 from tests.integration.executor_support import Attempt, address, alter, next_attempt
 from tests.support import eventually

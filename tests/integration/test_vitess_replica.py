@@ -118,6 +118,13 @@ async def test_without_a_replica_it_is_refused(shop: Shop, tmp_path: Path) -> No
     assert "no replica" in ending.error.message
 
 
+async def test_only_the_two_can_be_asked_for(shop: Shop, tmp_path: Path) -> None:
+    record = altering(shop, CHANGE, "customer", options="--binlog-source=elsewhere")
+    ending = await (await Running.start(shop, record, tmp_path)).ending()
+    assert isinstance(ending, RunFailed)
+    assert ending.error.code == "invalid_strategy"
+
+
 def test_what_speaks_against_a_replica(mysql_pair: tuple[Server, Server]) -> None:
     _, replica = mysql_pair
     endpoint = replica.endpoint

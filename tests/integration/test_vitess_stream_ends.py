@@ -160,6 +160,14 @@ async def test_a_server_that_dies(tmp_path: Path) -> None:
             shop.run("INSERT INTO customer (id) VALUES (12)")
             async with followed(shop, watch_of(shop, start=str(stream.stream.received))) as stream:
                 assert await stream.until_now() == ["id=12"]
+                Xa(shop).run("INSERT INTO customer (id) VALUES (13)")
+                assert await stream.until_now() == []
+                server.kill()
+                assert isinstance(await stream.ending(), StreamLost)
+            server.start()
+            async with followed(shop, watch_of(shop, start=str(stream.stream.received), fresh=False)) as stream:
+                Xa(shop).finish("COMMIT")
+                assert await stream.until_now() == ["id=13"], "in a later file than the rows"
     finally:
         server.remove()
 

@@ -14,6 +14,7 @@ from alterd_vitess.gtid import GtidSet
 from alterd_vitess.positions import Positions
 from alterd_vitess.proof import Proof
 from tests.integration.executor_support import session
+from tests.integration.vitess_stream_support import Xa
 from tests.integration.vitess_support import Running, altering
 from tests.support import eventually
 from tests.support.shop import Shop
@@ -109,3 +110,22 @@ async def test_without_the_proof_the_change_is_lost(
 
     monkeypatch.setattr(Proof, "prove", believe)
     assert await changed_late(semi_sync, tmp_path) == "Ann"
+
+
+async def test_a_prepared_transaction_is_applied_when_its_commit_is_visible(semi_sync: Shop, tmp_path: Path) -> None:
+    """XA COMMIT is in the binlog, and sent to readers, long before its rows can be read."""
+    shop = semi_sync
+    running = await Running.start(
+        shop, altering(shop, "ALTER TABLE customer ADD c INT", "customer"), tmp_path, postponed=True
+    )
+    await running.until_stage("ready to complete")
+    xa = Xa(shop)
+    xa.run("UPDATE customer SET name = 'Anna' WHERE id = 1")
+    with late_visibility(shop):
+        committing = asyncio.create_task(asyncio.to_thread(xa.finish, "COMMIT"))
+        await eventually(lambda: _is_committing(shop))
+        assert shop.run("SELECT name FROM customer WHERE id = 1") == [("Ann",)]
+        await committing
+    await running.attempt.permit()
+    assert isinstance(await running.ending(), RunCompleted)
+    assert shop.run("SELECT name FROM customer WHERE id = 1") == [("Anna",)]

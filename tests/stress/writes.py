@@ -9,6 +9,9 @@ from tests.stress.tables import ROWS, SESSIONS, KeyShape
 FAR = 3 * ROWS
 """Numbers that rows move to, and back from."""
 
+FRESH = "<which>"
+"""In a transaction: its place in the script."""
+
 
 class Writes:
     """Statements over one table, whose data columns and values are given."""
@@ -17,7 +20,7 @@ class Writes:
         self._key, self._columns = key, columns
 
     def all(self) -> dict[str, str]:
-        """Transactions by their names."""
+        """Transactions by their names; each inserts one row at most."""
         return {
             "update": f"UPDATE t SET {self._sets()} WHERE n = @n;",
             "move": f"UPDATE t SET {self._key_of(f'(n + {FAR})')}, n = n + {FAR} WHERE n = @n;",
@@ -40,7 +43,8 @@ class Writes:
             f"SET @n = {SESSIONS} * FLOOR(RAND() * {ROWS // SESSIONS}) + @session - 1;\n"
             f"SET @m = {SESSIONS} * FLOOR(RAND() * {ROWS // SESSIONS}) + @session - 1;\n"
         )
-        return "\n".join(choose + self.all()[name] for name in chosen) + "\n"
+        parts = (choose + _committed(self.all()[name].replace(FRESH, str(at))) for at, name in enumerate(chosen))
+        return "\n".join(parts) + "\n"
 
     def fill(self) -> str:
         """The first rows."""
@@ -63,7 +67,7 @@ class Writes:
     def _insert(self, n: str) -> str:
         values = [value.format(n=n) for value in self._key.values]
         # a value of u that nobody has or had
-        values += [n, "@session * 1000000 + @round * 20 + FLOOR(RAND() * 20)", *(value for _, value in self._columns)]
+        values += [n, f"@session * 1000000 + @round * 20 + {FRESH}", *(value for _, value in self._columns)]
         return f"INSERT INTO t ({self._names()}) VALUES ({', '.join(values)})"
 
     def _exchange(self) -> str:
@@ -75,3 +79,8 @@ class Writes:
             f" UPDATE t SET u = @u WHERE n = @m AND {both};"
             f" UPDATE t SET u = @v WHERE n = @n AND {both}; COMMIT;"
         )
+
+
+def _committed(text: str) -> str:
+    """A transaction of its own: what stands outside of one is one with all else of a round."""
+    return text if "BEGIN;" in text else f"BEGIN; {text} COMMIT;"

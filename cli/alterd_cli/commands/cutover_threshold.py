@@ -39,8 +39,8 @@ def cutover_threshold(
     How far its change stream and the replicas may be behind, and how long the table may be locked.
     """
     from alterd_cli.controls import command
-    from alterd_contracts.requests import Command
     from alterd_contracts.flags import check_cut_over_threshold
+    from alterd_contracts.requests import Command
     from alterd_runtime.ddl_strategy.durations import parse_duration
 
     seconds = math.ceil(parse_duration(threshold))

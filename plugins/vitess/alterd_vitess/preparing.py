@@ -44,10 +44,12 @@ async def prepare(task: Task, settings: VitessSettings) -> Run:
     try:
         await _check_again(task, session)
         plan, fresh = await read_plan(session, task.migration), False
-        if plan is None or await read_table(session, task.migration.mysql_schema, plan.shadow) is None:
-            plan, fresh = await _new_plan(task, session, settings), True
-        source, shadow, mapping = await _tables(task, session, plan.shadow)
         checkpoint = await read_checkpoint(session, task.migration)
+        there = plan is not None and await read_table(session, task.migration.mysql_schema, plan.shadow)
+        if plan is None or checkpoint is None or not there:
+            plan, fresh = await _new_plan(task, session, settings), True
+            checkpoint = await read_checkpoint(session, task.migration)
+        source, shadow, mapping = await _tables(task, session, plan.shadow)
         copied = await read_copied(session, task.migration)
     finally:
         await session.close()

@@ -23,6 +23,7 @@ from alterd_contracts.strategy import (
     Task,
 )
 from alterd_runtime.mysql.artifacts import listed
+from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, CUTOVERS, STREAMS
 from alterd_runtime.settings import load
 from alterd_runtime.sql import split_alter
 from alterd_vitess.constraints import stays_renamable
@@ -147,7 +148,7 @@ class Vitess(Strategy):
             if plan is not None and Asked.of(task.migration).foreign_keys:
                 await settle(task, session, plan.shadow)
             async with task.fenced(session):
-                await forget(session, task.migration)
+                await forget(session, task.migration, (COPY_STATE, CHECKPOINTS, CUTOVERS, STREAMS))
             unused = [
                 each.name
                 for each in await listed(session, task.migration)

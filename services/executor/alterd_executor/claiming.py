@@ -10,9 +10,9 @@ import structlog
 from alterd_contracts.errors import BusUnreachable
 from alterd_contracts.migration import Migration
 from alterd_contracts.topology import Shard
+from alterd_executor.kept import write_record
 from alterd_executor.protocol import Access
 from alterd_executor.shards import find_shard
-from alterd_executor.task import write_record
 from alterd_executor.world import World
 from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.fence import Fence

@@ -14,9 +14,9 @@ from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.inputs import Collected
 from alterd_contracts.names import Artifact
 from alterd_contracts.topology import Shard
+from alterd_executor.kept import retention
 from alterd_executor.reporting import publish
 from alterd_executor.shards import keyspaces
-from alterd_executor.task import retention
 from alterd_executor.watching import decoded, read_record
 from alterd_executor.world import World
 from alterd_runtime.failpoints import failpoint

@@ -21,6 +21,7 @@ from alterd_contracts.strategy import Account, Login, Wanted
 from alterd_contracts.strategy import Session as StrategySession
 from alterd_contracts.topology import ServerAddress
 from alterd_executor import accounts
+from alterd_executor.kept import retention, write_record
 from alterd_executor.programs import run_program
 from alterd_executor.protocol import (
     Alive,
@@ -40,7 +41,7 @@ from alterd_runtime.mysql import artifacts
 from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.session import Session
-from alterd_runtime.mysql.sidecar import ARTIFACTS, MIGRATIONS
+from alterd_runtime.mysql.sidecar import ARTIFACTS
 
 log = structlog.get_logger(__name__)
 
@@ -397,27 +398,3 @@ class RunTask:
 
 def _finite(value: float, instead: float = 0.0) -> float:
     return float(value) if math.isfinite(value) else instead
-
-
-def retention(record: Migration, default: float) -> float:
-    """Seconds for which the artifacts of `record` are kept."""
-    if record.retain_artifacts_seconds < 0:
-        return 0.0
-    return float(record.retain_artifacts_seconds or default)
-
-
-async def write_record(session: Session, record: Migration) -> None:
-    """Enough of the migration to rebuild the queue; inside a fenced transaction."""
-    await session.execute(
-        f"INSERT INTO {MIGRATIONS} (`keyspace`, `shard`, `migration_uuid`, `attempt`, `record`, `updated_at`)"
-        " VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) AS `new`"
-        " ON DUPLICATE KEY UPDATE `attempt` = `new`.`attempt`, `record` = `new`.`record`,"
-        " `updated_at` = `new`.`updated_at`",
-        (
-            record.keyspace,
-            record.shard,
-            record.migration_uuid,
-            record.attempt,
-            msgspec.json.encode(record.evolve(event=None)).decode(),
-        ),
-    )
