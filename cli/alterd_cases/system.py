@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from alterd_cli.records import Selection, read_records
 from alterd_cli.running import everything
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
-from alterd_contracts.errors import ServiceUnreachable, StatementRefused
+from alterd_contracts.errors import ServiceUnreachable, StatementRefused, UnknownKeyspace
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
 from alterd_contracts.names import migration_uuid, new_request_id
@@ -41,6 +42,8 @@ SMALL = {
 """Chunks so small that copy, apply and cut-over overlap with the writers on tables of a thousand rows."""
 ASKING = 60.0
 """Seconds for the intake's answer."""
+KNOWN_WITHIN = 10.0
+"""Seconds for the intake to hear of a new keyspace."""
 
 _answers: Reader[Accepted | Refusal] = Reader(Accepted | Refusal)
 _migration = msgspec.json.Decoder(Migration)
@@ -93,9 +96,14 @@ class System:
         request = DdlRequest(
             request_id=request_id, keyspace=keyspace, sql=sql, ddl_strategy=strategy, caller="alterd-cases"
         )
-        reply = await self._bus.ask(subjects.SUBMIT, request, _answers, timeout=ASKING)
-        if isinstance(reply, Accepted):
-            return None
+        deadline = time.monotonic() + KNOWN_WITHIN
+        while True:
+            reply = await self._bus.ask(subjects.SUBMIT, request, _answers, timeout=ASKING)
+            if isinstance(reply, Accepted):
+                return None
+            if reply.errors[0].code != UnknownKeyspace.code or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.05)  # the intake has not heard of it yet
         messages = "; ".join(error.message for error in reply.errors)
         return Ended(complete=False, refused=True, code=reply.errors[0].code, message=messages)
 

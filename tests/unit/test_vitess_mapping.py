@@ -135,6 +135,10 @@ def test_a_table_without_a_usable_key_is_refused(columns: list[Column], indexes:
         (column("a", "decimal(9,4)", scale=4), column("a", "decimal(9,2)", scale=2)),
         (column("a", "datetime(6)", fsp=6), column("a", "datetime")),
         (column("a", "binary(4)", length=4), column("a", "binary(3)", length=3)),
+        (column("a", "binary(4)", length=4), column("a", "binary(8)", length=8)),
+        (column("a", "year"), text("a", "utf8mb4_bin")),
+        (text("a", "utf8mb4_bin"), column("a", "enum('x')", labels=("x",), collation="utf8mb4_bin")),
+        (text("a", "cp932_japanese_ci"), text("a", "utf8mb4_bin")),
         (column("a", "varbinary(4)", length=4), column("a", "binary(4)", length=4)),
         (column("a", "datetime"), column("a", "timestamp")),
         (column("a", "bigint"), column("a", "double")),
@@ -160,7 +164,7 @@ def test_a_key_whose_values_may_meet_is_refused(old: Column, new: Column) -> Non
         (column("a", "enum('x','y')", labels=("x", "y")), column("a", "enum", labels=("x", "y", "z")), True),
         (column("a", "enum('x','y')", labels=("x", "y")), column("a", "enum", labels=("y", "x")), False),
         (column("a", "bit(3)", precision=3), column("a", "bit(9)", precision=9), True),
-        (column("a", "binary(4)", length=4), column("a", "binary(8)", length=8), False),
+        (column("a", "binary(4)", length=4), column("a", "varbinary(8)", length=8), False),
     ],
 )
 def test_what_a_retyped_key_means(old: Column, new: Column, same: bool) -> None:

@@ -141,7 +141,10 @@ def test_a_typed_copy_has_no_keys_but_the_counters() -> None:
         "  PRIMARY KEY (`id`),\n  UNIQUE KEY `u` (`KEY`(10)),\n  FULLTEXT KEY `f` (`KEY`)\n"
         ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
     )
+    number = "  `alterd_number` bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY"
     assert typed_copy(definition, "r", "id") == (
-        "CREATE TEMPORARY TABLE `r` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `KEY` text COMMENT 'a, b',\n"
-        "  KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+        f"CREATE TEMPORARY TABLE `r` (\n  `id` int NULL,\n  `KEY` text COMMENT 'a, b',\n{number}\n"
+        ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
     )
+    elsewhere = definition.replace(") ENGINE", ") /*!50100 TABLESPACE `ts` */ ENGINE") + " COMMENT='x' /*!50100 P */"
+    assert typed_copy(elsewhere, "r", "id") == typed_copy(definition, "r", "id")

@@ -20,6 +20,7 @@ from alterd_vitess.keys import SUPPORTED, Key, KeyColumn
 from alterd_vitess.tables import Column, Index, Table
 
 WIDTHS = ("tinyint", "smallint", "mediumint", "int", "bigint")
+NOT_FOUND = "the new table has no index to find its rows by, or one on columns that may be NULL now"
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ def choose_key(source: Table, shadow: Table, pairs: Mapping[str, str]) -> Chosen
         why = _unusable(source, index) or _lost(source, shadow, index.columns, names)
         if not why:
             chosen = _located(source, shadow, index, names)
-            why = "" if chosen else "the new table has no index to find its rows by"
+            why = "" if chosen else NOT_FOUND
             found += [chosen] if chosen else []
         if why:
             reasons.append(f"{index.name}: {why}")
@@ -117,9 +118,11 @@ def _lost(source: Table, shadow: Table, columns: Sequence[str], names: Mapping[s
 def _located(source: Table, shadow: Table, index: Index, names: Mapping[str, str]) -> Chosen | None:
     """With the shadow's index, and the further columns that this one may need."""
     theirs = [names[name].lower() for name in index.columns]
+    # where values are converted, only a unique index tells that two rows have become one
+    alike = _chosen(source, shadow, index, names, (), ()).same
     for each in _plain_indexes(shadow):
         leading = _lower(each.columns[: len(theirs)])
-        if set(leading) == set(theirs):
+        if set(leading) == set(theirs) and (alike or each.unique):
             return _chosen(source, shadow, index, names, (), leading)
         if each.unique and set(_lower(each.columns)) <= set(theirs):
             return _chosen(source, shadow, index, names, (), _lower(each.columns))
@@ -134,8 +137,10 @@ def _located(source: Table, shadow: Table, index: Index, names: Mapping[str, str
 
 
 def _further_lost(source: Table, shadow: Table, further: Sequence[str], names: Mapping[str, str]) -> bool:
-    known = all((column := source.column(name)) is not None and column.data_type in SUPPORTED for name in further)
-    return not known or bool(_lost(source, shadow, further, names))
+    columns = [source.column(name) for name in further]
+    # a NULL that is gone at the commit is in the binlog all the same
+    usable = all(each is not None and each.data_type in SUPPORTED and not each.nullable for each in columns)
+    return not usable or bool(_lost(source, shadow, further, names))
 
 
 def _plain_indexes(table: Table) -> Iterator[Index]:

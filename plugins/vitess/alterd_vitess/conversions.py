@@ -13,6 +13,8 @@ from alterd_vitess.tables import Column
 
 INTEGERS: Final = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 TEXTS: Final = frozenset({"char", "varchar"})
+_DOUBLED: Final = frozenset({"big5", "cp932", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "sjis", "ujis"})
+"""Character sets that may have several codes for one character, as cp932 has."""
 _NO_PAD: Final = "_0900_"
 """In the names of collations for which spaces at the end count; `binary` and these."""
 
@@ -78,15 +80,14 @@ def _moment(old: Column, new: Column) -> bool:
     return new.data_type in TEXTS or (new.data_type == old.data_type and new.fsp >= old.fsp)
 
 
-def _binary(old: Column, new: Column) -> bool:
-    return new.data_type == "varbinary" or (new.data_type == "binary" and new.length >= old.length)
+def _binary(_: Column, new: Column) -> bool:
+    return new.data_type == "varbinary"  # a longer BINARY does not go back into the shorter one
 
 
 def _text(old: Column, new: Column) -> bool:
     if new.data_type in TEXTS:
-        return not _loses_spaces(old, new)
-    if new.data_type == "enum":
-        return old.collation == new.collation
+        doubled = old.charset in _DOUBLED and old.charset != new.charset
+        return not doubled and not _loses_spaces(old, new)
     return new.data_type == "varbinary"
 
 
@@ -98,7 +99,7 @@ def _label(old: Column, new: Column) -> bool:
 
 _APART: Final[dict[str, Callable[[Column, Column], bool]]] = {
     **dict.fromkeys(INTEGERS, _number),
-    "year": _number,
+    "year": lambda _, new: new.data_type in INTEGERS,
     "bit": lambda _, new: new.data_type in INTEGERS,
     "decimal": _decimal,
     "date": _date,

@@ -195,7 +195,8 @@ class CutOver:
         parts = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
         for part in parts:
             await remove(self._run, session, part)
-        for part in parts:
+        # two spellings of one row must be in one statement, or it would be there twice
+        for part in parts if self._run.mapping.key.ordered or not keys else [keys]:
             await session.execute(statements.insert(part))
         await session.execute("COMMIT")
 

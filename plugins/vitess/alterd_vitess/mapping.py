@@ -11,6 +11,7 @@ from alterd_runtime.sql import Clause, ClauseKind
 from alterd_vitess.choosing import choose_key
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.keys import Key
+from alterd_vitess.reading import read_column
 from alterd_vitess.tables import Column, Index, Table
 
 _NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"})
@@ -95,7 +96,7 @@ def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause], *, zero_
         each
         for each in shadow.indexes
         # numbers that the server gives out itself never meet
-        if each.unique and {name.lower() for name in each.columns} != own and not numbered & set(each.columns)
+        if each.unique and not _is_key(each, own) and not numbered & set(each.columns)
     )
     if any(" array)" in expression.lower() for each in others for expression in each.expressions):
         raise CannotRunOnline(
@@ -112,6 +113,11 @@ def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause], *, zero_
         unique=others,
         counter=counter,
     )
+
+
+def _is_key(index: Index, key: set[str]) -> bool:
+    """Whether the index is on the whole columns of a key, and no more."""
+    return not index.prefix and not index.has_expression and {name.lower() for name in index.columns} == key
 
 
 def shared_columns(source: Table, shadow: Table, clauses: Sequence[Clause]) -> dict[str, str]:
@@ -133,12 +139,10 @@ def shared_columns(source: Table, shadow: Table, clauses: Sequence[Clause]) -> d
 
 
 def _read(source: Table, shadow: Table, ours: str, theirs: str) -> str:
-    """MySQL's INSERT converts as its ALTER does, but for numbers filled with zeros, which it writes as plain ones."""
     old, new = source.column(ours), shadow.column(theirs)
-    texts = _TEXTS | _BYTES
-    if old is not None and new is not None and old.zerofill and new.data_type in texts:
-        return f"CONCAT({identifier(ours)})"
-    return identifier(ours)
+    assert old is not None
+    assert new is not None
+    return read_column(old, new)
 
 
 def _needs_value(column: Column) -> bool:

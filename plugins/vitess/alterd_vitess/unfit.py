@@ -14,13 +14,17 @@ from alterd_vitess.sessions import errno
 
 MOST = 100_000
 """Rows among which one is looked for."""
+AT_ONCE = 1000
+"""Keys in one statement."""
 
 
 async def with_its_row(run: Run, session: Session, error: StatementFailed, keys: Sequence[bytes]) -> StatementFailed:
     """`error` with the key of a row that causes it, where one of `keys` still does."""
     if isinstance(error, DuplicateRows):
         return error
-    found = await _first(run, session, errno(error), keys)
+    found = None
+    for start in range(0, len(keys), AT_ONCE):
+        found = found or await _first(run, session, errno(error), keys[start : start + AT_ONCE])
     error.where["table"] = run.table
     if found is None:
         return error

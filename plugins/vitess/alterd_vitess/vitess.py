@@ -127,6 +127,8 @@ class Vitess(Strategy):
             if old:
                 if Asked.of(task.migration).foreign_keys:
                     await settle(task, session, old)
+                async with task.fenced(session):  # the attempt that swapped has not come to it
+                    await forget(session, task.migration)
                 # only the swap makes a table of that name
                 return AlreadyCompleted(
                     facts=Facts(

@@ -7,8 +7,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from alterd_contracts.errors import ShardUnreachable
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
+from alterd_runtime.mysql.errors import ReadOnlyServer
 from alterd_vitess.gtid import GtidSet
 from alterd_vitess.memory import write_checkpoint
 from alterd_vitess.run import Run
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at what the primary has executed."""
+SILENCE = 30.0
+"""Seconds without an answer after which the attempt is given back: a primary that hangs keeps its connections."""
 TELL_EVERY = 0.5
 """Seconds between two words about the progress."""
 
 
 class Lag:
-    """Seconds between a transaction's execution and its place in the shadow, by this process's monotonic clock."""
+    """Seconds between a transaction's execution and its place in the shadow, by this process's monotonic clock.
+
+    It asks all the time, so it is the one that sees when the primary is the primary no more.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -41,16 +48,26 @@ class Lag:
             await session.close()
 
     async def look(self, session: Session) -> None:
-        """One sample, and what it says."""
+        """One sample, and what it says. Raises `ReadOnlyServer`, `ShardUnreachable`."""
         run = self._run
         before = time.monotonic()
-        executed = GtidSet.parse(str(await session.value("SELECT @@global.gtid_executed")))
-        self._samples.append((before, executed))
+        self._samples.append((before, await self._executed(session)))
         applied = run.positions.settled(run.touched.unapplied_since())
         while self._samples and applied.contains(self._samples[0][1]):
             self._samples.popleft()
         run.lag = time.monotonic() - self._samples[0][0] if self._samples else 0.0
         run.bell.ring()
+
+    async def _executed(self, session: Session) -> GtidSet:
+        server = f"{self._run.task.login().host}:{self._run.task.login().port}"
+        try:
+            async with asyncio.timeout(SILENCE):
+                [row] = await session.query("SELECT @@global.gtid_executed AS executed, @@global.read_only AS demoted")
+        except TimeoutError as error:
+            raise ShardUnreachable(f"{server} has not answered for {SILENCE:g} s", server=server) from error
+        if row["demoted"]:
+            raise ReadOnlyServer(f"{server} is read only: it is not the primary any more", server=server)
+        return GtidSet.parse(str(row["executed"]))
 
 
 class Checkpoints:

@@ -49,9 +49,9 @@ class Probe:
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._thread, partial(self._answer, question))
         self._asked, self._since = asked, time.monotonic()
+        asked.add_done_callback(_heard)
         done, _ = await asyncio.wait({asked}, timeout=PATIENCE)
         if not done:
-            asked.add_done_callback(_heard_late)
             raise Silent(f"no answer in {PATIENCE:g} s")
         return asked.result()
 
@@ -84,9 +84,9 @@ class Probe:
             self._session = None
 
 
-def _heard_late(asked: asyncio.Future[Any]) -> None:
+def _heard(asked: asyncio.Future[Any]) -> None:
     if not asked.cancelled():
-        asked.exception()  # told as silence already
+        asked.exception()  # told as silence already, or nobody waits for it any more
 
 
 def why(error: AlterdError) -> str:
