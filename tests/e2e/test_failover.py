@@ -126,7 +126,8 @@ async def test_the_primary_dies_at_a_fail_point(
         row = await ended(change)
     new = safe.at(safe.replica)
     assert len(tables(new, "old")) == 1
-    assert tables(new, "shd") == []
+    # one of which nothing was written down but its name is an artifact, and another was made
+    assert len(tables(new, "shd")) == (name == "vitess.shadow_made")
     assert row.attempt > 1
     found = row.message.startswith("found cut over")
     assert found == (name in SWAPPED), row.message

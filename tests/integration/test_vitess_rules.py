@@ -10,7 +10,7 @@ import pytest
 from pymysql.err import OperationalError
 
 from alterd_executor.protocol import RunCompleted, RunFailed
-from alterd_vitess import following
+from alterd_vitess import following, preparing
 from alterd_vitess.gtid import GtidSet
 from alterd_vitess.keys import Key, KeyColumn
 from alterd_vitess.stream.errors import UnsafeChange
@@ -247,3 +247,28 @@ async def test_a_run_that_dies_at_a_border_of_the_stream(
         xa.finish("COMMIT")
     await completed(item, second)
     assert item.run("SELECT COUNT(*) FROM item WHERE u <> 0 OR u IS NULL") == [(0,)]
+
+
+async def test_a_checkpoint_that_the_primary_has_not_executed_is_no_use(
+    item: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the promotion of a replica that had committed out of order: the shadow has what the table never had."""
+    monkeypatch.setattr(preparing, "EXECUTED_PATIENCE", 0.1)
+    running = await waiting(item, tmp_path)
+    record = running.attempt.record
+    await running.vanish()
+    [shadow] = [name for name in item.tables() if name.startswith("_alterd_shd")]
+    item.run(f"UPDATE {shadow} SET b = 'never in the table' WHERE id = 7")
+    lost = "99999999-9999-9999-9999-999999999999:1-3"
+    whose = "`keyspace`, `shard`, `migration_uuid`, `first_attempt`, `attempt`"
+    last = f"FROM _alterd.checkpoints WHERE migration_uuid = '{record.migration_uuid}' ORDER BY id DESC LIMIT 1"
+    item.run(
+        f"INSERT INTO _alterd.checkpoints ({whose}, gtid_set, created_at)"
+        f" SELECT {whose}, CONCAT(gtid_set, ',{lost}'), created_at {last}"
+    )
+    again = await Running.start(item, next_attempt(record), tmp_path)
+    assert isinstance(await again.ending(), RunCompleted)
+    assert lost in again.attempt.log()
+    assert "begins anew" in again.attempt.log()
+    assert item.run("SELECT b, c FROM item WHERE id = 7") == [("row 7", 7)]
+    assert item.run("SELECT COUNT(*) FROM item") == [(ROWS,)]

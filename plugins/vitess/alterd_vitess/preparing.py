@@ -32,6 +32,9 @@ from alterd_vitess.tables import Table, read_table
 XA_PATIENCE = 60.0
 """Seconds for XA transactions that were prepared before the stream began to be ended."""
 LOOK_AGAIN = 0.25
+SHOWN = 200
+EXECUTED_PATIENCE = 5
+"""Seconds for the primary to show what a checkpoint says; a semi-synchronous one shows it late."""
 
 
 async def prepare(task: Task, settings: VitessSettings) -> Run:
@@ -46,7 +49,7 @@ async def prepare(task: Task, settings: VitessSettings) -> Run:
         plan, fresh = await read_plan(session, task.migration), False
         checkpoint = await read_checkpoint(session, task.migration)
         there = plan is not None and await read_table(session, task.migration.mysql_schema, plan.shadow)
-        if plan is None or checkpoint is None or not there:
+        if plan is None or checkpoint is None or not there or not await _has_executed(task, session, checkpoint):
             plan, fresh = await _new_plan(task, session, settings), True
             checkpoint = await read_checkpoint(session, task.migration)
         source, shadow, mapping = await _tables(task, session, plan.shadow)
@@ -65,6 +68,18 @@ async def prepare(task: Task, settings: VitessSettings) -> Run:
         zone=time_zone_of(source, shadow, mapping, zone),
         rows_copied=copied.rows,
     )
+
+
+async def _has_executed(task: Task, session: Session, checkpoint: str) -> bool:
+    """Whether a checkpoint can be gone on from: not where the promoted server lacks what was applied already.
+
+    A replica that commits out of order, or a binlog that was lost with the power: the shadow is ahead of the table.
+    """
+    if not await session.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", (checkpoint, EXECUTED_PATIENCE)):
+        return True
+    missing = str(await session.value("SELECT GTID_SUBTRACT(%s, @@global.gtid_executed)", (checkpoint,)))
+    task.log.warning(f"the copy begins anew: this primary lacks what is applied already, {missing[:SHOWN]}")
+    return False
 
 
 async def _check_again(task: Task, session: Session) -> None:
