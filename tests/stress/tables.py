@@ -38,7 +38,7 @@ KEYS = (
         ("CONCAT(ELT(1 + {n} % 4, 'a', 'A', 'ä', 'ß'), {n} * 7919 % 10007, '-', {n})",),
         (
             "MODIFY k VARCHAR(40) COLLATE utf8mb4_bin NOT NULL",
-            "MODIFY k CHAR(40) COLLATE utf8mb4_general_ci NOT NULL",
+            "MODIFY k VARCHAR(40) COLLATE utf8mb4_0900_as_cs NOT NULL",
             "MODIFY k VARBINARY(90) NOT NULL",
             *_MOVES,
         ),

@@ -44,13 +44,28 @@ async def test_messages_come_as_they_were_sent_until_the_other_end_is_gone() -> 
     text = LogText(level="info", text="line\nbreak " + "x" * 1_000_000)
     for message in (Alive(), text, RunCompleted(message="fine")):
         child.send(message)
-    await child.flush()
     assert [await parent.receive() for _ in range(3)] == [Alive(), text, RunCompleted(message="fine")]
     parent.send(Stop())
     assert await child.receive() == Stop()
     parent.close()
     assert await child.receive() is None
     child.close()
+
+
+async def test_the_last_word_of_a_run_is_heard_though_it_has_not_heard_everything() -> None:
+    here, there = socket.socketpair()
+    parent: Channel[FromRun] = await Channel.over(here, FromRun)
+    child: Channel[ToRun] = await Channel.over(there, ToRun)
+    verdict = VerdictNow(go=True, reason="", valid_seconds=1.0)
+    parent.send(verdict)
+    leaving = asyncio.create_task(child.last_word(RunCompleted(message="fine")))
+    for _ in range(20):  # it would be gone by now
+        await asyncio.sleep(0.001)
+        parent.send(verdict)
+    assert await parent.receive() == RunCompleted(message="fine")
+    assert not leaving.done()
+    parent.close()
+    await leaving
 
 
 async def test_garbage_on_the_socket_is_named() -> None:

@@ -76,9 +76,9 @@ class World:
             if transaction.visible:
                 self.checkpoint.add(*gtid(number))
         self.most = self.random.choice((1, 3, 1000, 1000))
-        low = [key for key in self.source if key < KEYS - 4]
-        self.end = key_bytes(max(low)) if low else b""
-        for key in [key for key in self.source if low and key > max(low)]:
+        last = max((key for key in self.source if key < KEYS - 4), default=-1)
+        self.end = key_bytes(last) if last >= 0 else b""
+        for key in [key for key in self.source if key > last]:  # an empty plan is one of an empty table
             del self.source[key]
         self._begin()
 

@@ -97,10 +97,7 @@ async def _main(end: socket.socket, strategies: Strategies) -> None:
     start = await channel.receive()
     if not isinstance(start, Start):
         orphaned()
-    ending = await attempt(start, strategies, channel)
-    channel.send(ending)
-    await channel.flush()
-    channel.close()
+    await channel.last_word(await attempt(start, strategies, channel))
 
 
 def main() -> None:

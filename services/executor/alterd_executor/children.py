@@ -76,6 +76,7 @@ class Child:
 
     async def ended(self) -> int:
         """Waits for the process to end by itself, a moment, then kills it; its exit code (negative: a signal)."""
+        self._channel.close()  # after its last word it waits for that
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ENDING):
                 await self._process.wait()

@@ -6,6 +6,7 @@ The shard's password travels here and nowhere else: never in arguments, in the e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Generic, TypeVar
 
@@ -221,8 +222,16 @@ class Channel(Generic[Received]):
         if not self._writer.is_closing():
             self._writer.write(self._encoder.encode(message) + b"\n")
 
-    async def flush(self) -> None:
-        await self._writer.drain()
+    async def last_word(self, message: msgspec.Struct) -> None:
+        """Sends, and returns when the other end has closed.
+
+        Whoever closes with words unheard resets the connection, and what was sent is lost with it.
+        """
+        self.send(message)
+        with contextlib.suppress(ConnectionError):
+            while await self._reader.read(LINE_LIMIT):
+                pass
+        self.close()
 
     async def receive(self) -> Received | None:
         """The next message, None at the end. Raises `Garbled`."""

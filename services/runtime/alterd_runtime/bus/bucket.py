@@ -14,6 +14,7 @@ from nats.js import JetStreamContext, api
 
 from alterd_contracts.subjects import Bucket
 from alterd_runtime.bus.errors import translated
+from alterd_runtime.bus.interruptible import interruptible
 from alterd_runtime.bus.tail import Message, Tail
 
 OPERATION = "KV-Operation"
@@ -45,7 +46,7 @@ class BucketStore:
         """The key's last write, asked of the stream's leader; None where the key never was, or is gone."""
         with translated(f"read {self.bucket.name} {key}"):
             try:
-                raw = await self._js.get_last_msg(self.stream, self.subject(key))
+                raw = await interruptible(self._js.get_last_msg(self.stream, self.subject(key)))
             except nats.js.errors.NotFoundError:
                 return None
         headers = raw.headers or {}
@@ -67,7 +68,9 @@ class BucketStore:
 
     async def publish(self, key: str, value: bytes, headers: dict[str, str], ttl: int) -> int:
         with translated(f"write {self.bucket.name} {key}"):
-            ack = await self._js.publish(self.subject(key), value, headers=headers or None, msg_ttl=ttl or None)
+            ack = await interruptible(
+                self._js.publish(self.subject(key), value, headers=headers or None, msg_ttl=ttl or None)
+            )
         return int(ack.seq)
 
     def watch(self, *patterns: str, start: int = 0) -> AsyncIterator[Entry | None]:

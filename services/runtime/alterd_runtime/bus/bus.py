@@ -27,6 +27,7 @@ from alterd_runtime.bus.bucket import BucketStore
 from alterd_runtime.bus.connection import NatsSettings, connect
 from alterd_runtime.bus.errors import translated
 from alterd_runtime.bus.fenced import FencedState
+from alterd_runtime.bus.interruptible import interruptible
 from alterd_runtime.bus.lease import Lease
 from alterd_runtime.bus.tail import Message, Tail
 from alterd_runtime.bus.worker import Handler, Slots, Worker
@@ -85,7 +86,7 @@ class Bus:
     async def ping(self, timeout: float = 2.0) -> None:
         """One round trip. Raises `BusUnreachable`."""
         with translated("ping"):
-            await self._nc.flush(timeout=int(timeout) or 1)
+            await interruptible(self._nc.flush(timeout=int(timeout) or 1))
 
     # Publishing ------------------------------------------------------------------------------------------------
 
@@ -112,7 +113,9 @@ class Bus:
                 on=_may_pass, attempts=None, timeout=budget, wait_initial=0.05, wait_max=1.0
             ):
                 with attempt:
-                    ack = await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_TIMEOUT)
+                    ack = await interruptible(
+                        self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_TIMEOUT)
+                    )
         PUBLISHED.labels(type=_tag(data)).inc()
         return Ack(ack.seq, bool(ack.duplicate))
 
@@ -131,7 +134,7 @@ class Bus:
         """
         payload = wrap(data, id=new_request_id(), source=self.source)
         try:
-            msg = await self._nc.request(subject, payload, timeout=timeout)
+            msg = await interruptible(self._nc.request(subject, payload, timeout=timeout))
         except nats.errors.NoRespondersError:
             raise ServiceUnreachable(f"nobody answers on {subject}", subject=subject) from None
         except nats.errors.TimeoutError:
@@ -150,7 +153,7 @@ class Bus:
 
         async def wait(timeout: float) -> Reply:
             try:
-                msg = await subscription.next_msg(timeout=timeout)
+                msg = await interruptible(subscription.next_msg(timeout=timeout))
             except nats.errors.TimeoutError:
                 raise TimeoutError from None
             return reader.read(msg.data)
@@ -239,14 +242,14 @@ class Bus:
         """The last message on `subject`, asked of the stream's leader; None where there is none."""
         with translated(f"read {subject}"):
             try:
-                raw = await self._js.get_last_msg(stream.name, subject)
+                raw = await interruptible(self._js.get_last_msg(stream.name, subject))
             except nats.js.errors.NotFoundError:
                 return None
         return _raw(raw)
 
     async def last_sequence(self, stream: Stream) -> int:
         with translated(f"look at {stream.name}"):
-            info = await self._js.stream_info(stream.name)
+            info = await interruptible(self._js.stream_info(stream.name))
         return int(info.state.last_seq)
 
     def worker(

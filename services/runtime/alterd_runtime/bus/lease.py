@@ -8,6 +8,7 @@ from nats.js import JetStreamContext, api
 
 from alterd_contracts.subjects import LEASES
 from alterd_runtime.bus.errors import WRONG_LAST_SEQUENCE, LeaseLost, StaleWrite, translated
+from alterd_runtime.bus.interruptible import interruptible
 
 
 class Lease:
@@ -22,7 +23,7 @@ class Lease:
         """Takes the lease if nobody holds it. Raises `BusUnreachable`."""
         with translated(f"take the lease {self._subject}"):
             try:
-                last = await self._js.get_last_msg(self._stream, self._subject)
+                last = await interruptible(self._js.get_last_msg(self._stream, self._subject))
             except nats.js.errors.NotFoundError:
                 expected = 0
             else:
@@ -52,9 +53,9 @@ class Lease:
             api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(self.revision),
         }
         with translated(f"release the lease {self._subject}"):
-            await self._js.publish(self._subject, b"", headers=headers, msg_ttl=self.ttl)
+            await interruptible(self._js.publish(self._subject, b"", headers=headers, msg_ttl=self.ttl))
 
     async def _put(self, expected: int) -> int:
         headers = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(expected)}
-        ack = await self._js.publish(self._subject, self._holder, headers=headers, msg_ttl=self.ttl)
+        ack = await interruptible(self._js.publish(self._subject, self._holder, headers=headers, msg_ttl=self.ttl))
         return int(ack.seq)

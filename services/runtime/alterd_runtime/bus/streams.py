@@ -7,6 +7,7 @@ from nats.js import JetStreamContext, api
 
 from alterd_contracts.subjects import BUCKETS, STREAMS, Bucket, Retention, Stream
 from alterd_runtime.bus.errors import translated
+from alterd_runtime.bus.interruptible import interruptible
 
 NAME_IN_USE_WITH_OTHER_CONFIG = 10058
 
@@ -54,11 +55,11 @@ async def ensure(js: JetStreamContext, replicas: int) -> None:
     for config in wanted:
         with translated(f"create stream {config.name}"):
             try:
-                await js.add_stream(config)
+                await interruptible(js.add_stream(config))
             except nats.js.errors.BadRequestError as error:
                 if error.err_code != NAME_IN_USE_WITH_OTHER_CONFIG:
                     raise
-                there = await js.stream_info(config.name or "")
+                there = await interruptible(js.stream_info(config.name or ""))
                 # a service that was not told of the cluster must not take copies away
                 config.num_replicas = max(replicas, there.config.num_replicas or 1)
-                await js.update_stream(config)
+                await interruptible(js.update_stream(config))

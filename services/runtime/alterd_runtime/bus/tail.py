@@ -21,6 +21,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 
+from alterd_runtime.bus.interruptible import interruptible
+
 log = structlog.get_logger(__name__)
 
 HEARTBEAT = 1.0
@@ -29,6 +31,8 @@ SILENCE = 3 * HEARTBEAT
 """Seconds after which a consumer is taken for dead."""
 PAUSE = 0.25
 """Seconds between attempts to begin a new consumer."""
+
+Arrived = asyncio.Queue[Msg]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,19 +76,20 @@ class Tail:
         """Each message; None once, when all that was there at the beginning has been handed out."""
         while True:
             subscription: Subscription | None = None
+            arrived: Arrived = asyncio.Queue()
             try:
-                subscription, pending = await self._begin()
+                subscription, pending = await self._begin(arrived)
                 if pending == 0 and not self._caught_up:
                     self._caught_up = True
                     yield None
-                async for message in self._follow(subscription):
+                async for message in self._follow(arrived):
                     self._next = message.sequence + 1
                     self._last_per_subject = False
                     yield message
                     if message.pending == 0 and not self._caught_up:
                         self._caught_up = True
                         yield None
-            except (nats.errors.Error, nats.js.errors.Error, OSError) as error:
+            except (nats.errors.Error, nats.js.errors.Error, OSError) as error:  # a TimeoutError among them
                 if self._nc.is_closed:  # by ourselves: nobody reads on
                     return
                 log.info("tail.again", stream=self._stream, next=self._next, why=type(error).__name__)
@@ -94,13 +99,13 @@ class Tail:
                     with suppress(nats.errors.Error):
                         await subscription.unsubscribe()
 
-    async def _begin(self) -> tuple[Subscription, int]:
+    async def _begin(self, arrived: Arrived) -> tuple[Subscription, int]:
         inbox = self._nc.new_inbox()
-        subscription = await self._nc.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
+        subscription = await self._nc.subscribe(inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1)
         if self._last_per_subject:
             policy, start = api.DeliverPolicy.LAST_PER_SUBJECT, None
         elif self._new_only:
-            last = (await self._js.stream_info(self._stream)).state.last_seq
+            last = (await interruptible(self._js.stream_info(self._stream))).state.last_seq
             policy, start, self._new_only, self._next = (
                 api.DeliverPolicy.BY_START_SEQUENCE,
                 last + 1,
@@ -109,39 +114,38 @@ class Tail:
             )
         else:
             policy, start = api.DeliverPolicy.BY_START_SEQUENCE, max(1, self._next)
-        info = await self._js.add_consumer(
-            self._stream,
-            api.ConsumerConfig(
-                deliver_subject=inbox,
-                deliver_policy=policy,
-                opt_start_seq=start,
-                ack_policy=api.AckPolicy.NONE,
-                filter_subjects=list(self._filters),
-                idle_heartbeat=HEARTBEAT,
-                flow_control=True,
-                inactive_threshold=30.0,
-                mem_storage=True,
-                num_replicas=1,
-                max_deliver=1,
-            ),
+        wanted = api.ConsumerConfig(
+            deliver_subject=inbox,
+            deliver_policy=policy,
+            opt_start_seq=start,
+            ack_policy=api.AckPolicy.NONE,
+            filter_subjects=list(self._filters),
+            idle_heartbeat=HEARTBEAT,
+            flow_control=True,
+            inactive_threshold=30.0,
+            mem_storage=True,
+            num_replicas=1,
+            max_deliver=1,
         )
+        info = await interruptible(self._js.add_consumer(self._stream, wanted))
         return subscription, info.num_pending or 0
 
-    async def _follow(self, subscription: Subscription) -> AsyncIterator[Message]:
+    async def _follow(self, arrived: Arrived) -> AsyncIterator[Message]:
         """Messages of one consumer, until something is wrong with it (then a TimeoutError)."""
         seen = 0
         while True:
-            msg = await subscription.next_msg(timeout=SILENCE)
+            async with asyncio.timeout(SILENCE):
+                msg = await arrived.get()
             if JetStreamContext.is_status_msg(msg):
                 if msg.reply:  # flow control: the server waits for this answer
                     await self._nc.publish(msg.reply)
                 last = (msg.headers or {}).get(api.Header.LAST_CONSUMER.value)
                 if last is not None and int(last) != seen:
-                    raise nats.errors.TimeoutError
+                    raise TimeoutError
                 continue
             metadata = msg.metadata
             if metadata.sequence.consumer != seen + 1:
-                raise nats.errors.TimeoutError
+                raise TimeoutError
             seen += 1
             yield message_of(msg)
 

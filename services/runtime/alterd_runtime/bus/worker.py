@@ -18,6 +18,7 @@ from alterd_contracts.names import new_request_id
 from alterd_contracts.subjects import REPLY_TO, Stream, dead
 from alterd_contracts.work import DeadLetter
 from alterd_runtime.bus.errors import translated
+from alterd_runtime.bus.interruptible import ended, interruptible
 
 if TYPE_CHECKING:
     from alterd_runtime.bus.bus import Bus
@@ -49,7 +50,7 @@ class Delivery:
         """Done: never comes again."""
         self.settled = True
         with translated(f"ack {self.subject}"):
-            await self._msg.ack_sync(timeout=5)
+            await interruptible(self._msg.ack_sync(timeout=5))
 
     async def back(self, delay: float = 0.0) -> None:
         """Not now, or not here: comes again after `delay` seconds."""
@@ -149,24 +150,22 @@ class Worker:
 
     async def _pull(self) -> None:
         """Binds, then takes messages until something fails."""
-        await self._js.add_consumer(
-            self._stream.name,
-            api.ConsumerConfig(
-                name=self._durable,
-                durable_name=self._durable,
-                filter_subject=self._subject,
-                ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=self._ack_wait,
-                max_deliver=self._max_deliver,
-                max_ack_pending=-1,
-            ),
+        wanted = api.ConsumerConfig(
+            name=self._durable,
+            durable_name=self._durable,
+            filter_subject=self._subject,
+            ack_policy=api.AckPolicy.EXPLICIT,
+            ack_wait=self._ack_wait,
+            max_deliver=self._max_deliver,
+            max_ack_pending=-1,
         )
+        await interruptible(self._js.add_consumer(self._stream.name, wanted))
         subscription = await self._js.pull_subscribe_bind(self._durable, self._stream.name)
         try:
             while True:
                 await self._slots.some()
                 try:
-                    [msg] = await subscription.fetch(1, timeout=FETCH_TIMEOUT)
+                    msg = await _fetched(subscription)
                 except nats.errors.TimeoutError:
                     if self._bus.connected:
                         continue
@@ -223,6 +222,20 @@ class Worker:
         self._log.error("work.unreadable", subject=delivery.subject, reason=reason)
         await bury(self._bus, self._stream, delivery.subject, delivery.sequence, delivery.data, reason)
         await delivery.drop()
+
+
+async def _fetched(subscription: JetStreamContext.PullSubscription) -> Msg:
+    """The next message. One that comes as the worker is told to stop goes back at once, not after its ack_wait."""
+    fetching = asyncio.ensure_future(subscription.fetch(1, timeout=FETCH_TIMEOUT))
+    try:
+        [msg] = await asyncio.shield(fetching)
+    except asyncio.CancelledError:
+        await ended(fetching)
+        if not fetching.cancelled() and fetching.exception() is None:
+            for late in fetching.result():
+                await late.nak()
+        raise
+    return msg
 
 
 async def bury(bus: Bus, stream: Stream, subject: str, sequence: int, data: bytes, reason: str) -> None:
