@@ -63,6 +63,11 @@ def event_line(event: Event) -> str:
     return f"{moment(event.time)}  {_plain(parts)}"
 
 
+def log_line(keyspace: str, shard: str, line: LogLine) -> str:
+    """What a run wrote, on one line."""
+    return _plain(f"{moment(line.time)}  {keyspace}/{shard} #{line.attempt} {line.level:<7} {line.text}")
+
+
 async def show_logs(*, uuid: str, follow: bool, output: Output) -> None:
     """Prints the log of the migration's runs. Raises `InvalidName`, `UnknownMigration`, `BusUnreachable`."""
     names.check_uuid(uuid)
@@ -79,7 +84,7 @@ async def show_logs(*, uuid: str, follow: bool, output: Output) -> None:
                 document = {"keyspace": keyspace, "shard": shard, **msgspec.to_builtins(line)}
                 document.pop("type", None)
                 if output is Output.TABLE:
-                    echo(_plain(f"{moment(line.time)}  {keyspace}/{shard} #{line.attempt} {line.level:<7} {line.text}"))
+                    echo(log_line(keyspace, shard, line))
                 elif follow:
                     echo_json_line(document)
                 else:

@@ -25,9 +25,12 @@ from alterd_cli.commands import (
     retry,
     sandbox,
     serve,
+    shell,
     show,
+    sql,
     submit,
     up,
+    vexec,
     watch,
 )
 from alterd_cli.options import NatsOption, examples, invocation
@@ -107,6 +110,9 @@ for command in (
     sandbox,
     keyspace,
     submit,
+    sql,
+    shell,
+    vexec,
     show,
     watch,
     complete,

@@ -24,6 +24,7 @@ from alterd_contracts.errors import (
 
 COMMANDS = [
     *("demo", "up", "sandbox", "keyspace", "submit", "show", "watch", "cancel", "retry"),
+    *("sql", "shell", "vexec"),
     *("complete", "postpone-complete", "force-cutover", "cutover-threshold"),
     *("events", "logs", "doctor", "plugins", "serve", "config"),
 ]

@@ -1,0 +1,244 @@
+"""One user's session: what is set, and statements carried out over NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from alterd_cli import controls, keyspaces, requests
+from alterd_cli.history import log_line
+from alterd_cli.link import caller, until_caught_up
+from alterd_cli.output import moment
+from alterd_cli.records import Key, Selection, read_records, unknown
+from alterd_cli.rules import read_rules
+from alterd_cli.services_seen import read_executors
+from alterd_cli.sql.statements import (
+    Ddl,
+    Order,
+    Query,
+    Revert,
+    SelectRecords,
+    SelectVariables,
+    SetVariables,
+    ShowLogs,
+    ShowMigrations,
+    ShowThrottledApps,
+    Statement,
+    Use,
+    Variable,
+)
+from alterd_cli.sql.strategies import check_strategy
+from alterd_cli.sql.table import RecordTable, Result
+from alterd_cli.sql.vexec import Target
+from alterd_contracts import names, subjects
+from alterd_contracts.envelope import Reader
+from alterd_contracts.errors import InvalidInput, NotFound, UnsupportedStatement
+from alterd_contracts.inputs import Control
+from alterd_contracts.migration import Migration
+from alterd_contracts.requests import Answered, ShardEffect
+from alterd_contracts.work import LogLine
+from alterd_runtime.bus import Bus
+from alterd_runtime.settings import IntakeSettings
+
+DIRECT = "direct"
+_line: Reader[LogLine] = Reader(LogLine)
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a statement."""
+
+    result: Result | None = None
+    """Rows, where it gives any; else it affected some."""
+    affected: int | None = 0
+    """None where nothing could be."""
+    notes: tuple[str, ...] = ()
+    expected: tuple[Key, ...] = ()
+    """Shard migrations whose end the strategy's callers wait for."""
+    null: str = "NULL"
+
+
+class Session:
+    """The variables of a user, and a keyspace. Statements go one after the other."""
+
+    def __init__(self, bus: Bus, keyspace: str, settings: IntakeSettings) -> None:
+        self._bus, self._settings = bus, settings
+        self.keyspace = keyspace
+        self._strategy: str | None = None
+        """None: the keyspace's default."""
+        self._own_context = f"alterd:{names.new_request_id()}"
+        self._context = ""
+
+    @property
+    def context(self) -> str:
+        """What groups the session's migrations: what was set, else a text of the session's own."""
+        return self._context or self._own_context
+
+    async def run(self, statement: Statement) -> Done:
+        """Carries `statement` out. Raises what `AlterdError` knows, and `RefusedByService`."""
+        match statement:
+            case SetVariables():
+                done = await self._set(statement)
+            case SelectVariables():
+                done = await self._select_variables(statement)
+            case Use():
+                await keyspaces.find(self._bus, statement.keyspace)
+                self.keyspace = statement.keyspace
+                done = Done(affected=None, notes=("Database changed",))
+            case Ddl():
+                done = await self._submit(statement)
+            case Order():
+                done = await self._order(statement)
+            case ShowMigrations():
+                done = await self._show(statement)
+            case SelectRecords():
+                done = Done(result=await select(await self.records(), statement.query))
+            case ShowLogs():
+                done = await self._logs(statement)
+            case ShowThrottledApps():
+                done = await self._throttled_apps()
+            case Revert():
+                raise UnsupportedStatement(
+                    "REVERT VITESS_MIGRATION cannot be done yet",
+                    hint="the old table is kept for a while: `show vitess_migrations` names it under artifacts",
+                    uuid=statement.uuid,
+                )
+        return done
+
+    async def _set(self, statement: SetVariables) -> Done:
+        changed: dict[Variable, str | None] = {}
+        for variable, value in statement.values:
+            if variable is Variable.DDL_STRATEGY and value is not None:
+                value = value.strip() or DIRECT  # noqa: PLW2901 - the empty text means direct, as for Vitess
+                check_strategy(value, await read_executors(self._bus))
+            changed[variable] = value
+        if Variable.DDL_STRATEGY in changed:
+            self._strategy = changed[Variable.DDL_STRATEGY]
+        if Variable.MIGRATION_CONTEXT in changed:
+            self._context = changed[Variable.MIGRATION_CONTEXT] or ""
+        return Done()
+
+    async def _select_variables(self, statement: SelectVariables) -> Done:
+        strategy = self._strategy
+        if strategy is None:
+            strategy = (await keyspaces.find(self._bus, self._chosen())).default_ddl_strategy
+        held = {Variable.DDL_STRATEGY: strategy, Variable.MIGRATION_CONTEXT: self.context}
+        row = tuple(held[variable] for variable, _ in statement.columns)
+        return Done(result=Result(tuple(title for _, title in statement.columns), (row,)))
+
+    async def _submit(self, statement: Ddl) -> Done:
+        request = requests.build(
+            statement.sql,
+            keyspace=self._chosen(),
+            strategy=self._strategy or "",
+            context=self.context,
+            uuids=(),
+            request_id="",
+        )
+        accepted = await requests.ask(self._bus, request, self._settings)
+        notes = [f"warning: {warning}" for warning in accepted.warnings]
+        if not accepted.decided:
+            notes.append("recorded, not decided yet: no scheduler has answered")
+        uuids = [migration.migration_uuid for migration in accepted.migrations]
+        return Done(
+            result=Result(("uuid",), tuple((uuid,) for uuid in uuids)),
+            notes=tuple(notes),
+            expected=tuple((accepted.keyspace, shard, uuid) for uuid in uuids for shard in accepted.shards)
+            if accepted.wait
+            else (),
+        )
+
+    async def _order(self, order: Order) -> Done:
+        keyspace = await keyspaces.find(self._bus, self._chosen())
+        for shard in order.shards:
+            if keyspace.shard(shard) is None:
+                there = ", ".join(each.name for each in keyspace.shards)
+                raise NotFound(f"keyspace {keyspace.name} has no shard {shard}", hint=f"it has {there}", shard=shard)
+        answered = await self.command(order, order.uuid)
+        if answered is None:
+            return Done(notes=(f"recorded, not decided yet: no scheduler answered in {controls.ANSWER_TIMEOUT:g} s",))
+        affected = sum(effect.affected for effect in answered.effects)
+        notes = tuple(told(effect, order.uuid) for effect in answered.effects)
+        return Done(affected=answered.affected or affected, notes=notes)
+
+    async def command(self, order: Order, uuid: str) -> Answered | None:
+        """Gives the command for one migration, or with no uuid for all; None where nobody has answered yet."""
+        control = Control(
+            command=order.command,
+            keyspace=self._chosen(),
+            migration_uuid=uuid,
+            shards=order.shards,
+            caller=caller(),
+            cutover_threshold_seconds=order.threshold,
+            expire_seconds=math.ceil(order.expire or 0),
+            ratio=1.0 if order.ratio is None else order.ratio,
+        )
+        return await controls.give(self._bus, control)
+
+    async def records(self, uuid: str = "", keyspace: str = "") -> list[Migration]:
+        """As users see them, by submission."""
+        return await read_records(self._bus, Selection(uuid=uuid, keyspace=keyspace or self._chosen()))
+
+    async def vexec_records(self, target: Target) -> list[Migration]:
+        """Raises `UnknownKeyspace`, `UnknownMigration`."""
+        await keyspaces.find(self._bus, target.keyspace)
+        rows = await self.records(target.uuid, target.keyspace)
+        if target.uuid and not rows:
+            raise unknown(target.uuid, target.keyspace)
+        return rows
+
+    async def _show(self, statement: ShowMigrations) -> Done:
+        keyspace = statement.keyspace
+        if keyspace:
+            await keyspaces.find(self._bus, keyspace)
+        rows = await self.records(statement.uuid, keyspace) if statement.uuid else []
+        return Done(result=await select(rows or await self.records("", keyspace), statement.query))
+
+    async def _logs(self, statement: ShowLogs) -> Done:
+        if not await self.records(statement.uuid):
+            raise unknown(statement.uuid, self.keyspace)
+        lines = []
+        tail = self._bus.tail(subjects.LOGS, subjects.log(self._chosen(), "*", statement.uuid))
+        async with contextlib.aclosing(until_caught_up(tail)) as messages:
+            async for message in messages:
+                keyspace, shard = message.subject.split(".")[2:4]
+                lines.append(log_line(keyspace, shard, _line.read(message.data)))
+        if not lines:
+            return Done(result=Result(("migration_log",), ()), notes=("its runs have written no log lines",))
+        return Done(result=Result(("migration_log",), (("\n".join(lines),),)))
+
+    async def _throttled_apps(self) -> Done:
+        """What users throttle in this keyspace, on all shards or on some."""
+        rules = await read_rules(self._bus, self._chosen())
+        rows = tuple(
+            (rule.app, moment(rule.expire_at), rule.ratio, "" if rule.shard == subjects.EVERYWHERE else rule.shard)
+            for rule in rules
+        )
+        return Done(result=Result(("app", "expire_at", "ratio", "shard"), rows))
+
+    def _chosen(self) -> str:
+        if not self.keyspace:
+            raise InvalidInput("no keyspace is chosen", hint="`use NAME`, or --keyspace NAME")
+        return self.keyspace
+
+
+async def select(records: Sequence[Migration], query: Query) -> Result:
+    """In a thread: the connection to NATS goes on living. Raises `SyntaxRefused`, `UnknownTable`, `InvalidInput`."""
+
+    def selected() -> Result:
+        with RecordTable.of(records, datetime.now(UTC)) as table:
+            return table.select(query)
+
+    return await asyncio.to_thread(selected)
+
+
+def told(effect: ShardEffect, uuid: str = "") -> str:
+    """What a command did on one shard, for the person who gave it."""
+    place = "everywhere" if effect.shard == subjects.EVERYWHERE else f"shard {effect.shard}"
+    return " ".join(
+        (*filter(None, [effect.migration_uuid or uuid, place + ":"]), effect.message or str(effect.migration_status))
+    )
