@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from alterd_cli.display import rounded_lag
+from alterd_cli.rules import ratio_of, read_rules
 from alterd_contracts import names, subjects
 from alterd_contracts.errors import BusUnreachable, InvalidInput, UnknownMigration
 from alterd_contracts.migration import COLUMNS, Migration
@@ -144,6 +145,7 @@ async def read_records(bus: Bus, selection: Selection) -> list[Migration]:
             # progress first: what a run has reached when it ends is in the record that is read then
             pattern = subjects.progress_key(selection.keyspace or "*", "*", selection.uuid or "*")
             entries = await bus.bucket(subjects.PROGRESS).list(pattern)
+            rules = await read_rules(bus, selection.keyspace)
             for entry in await bus.bucket(subjects.STATE).list(*selection.patterns()):
                 latest.take(entry)
     except TimeoutError:
@@ -154,7 +156,8 @@ async def read_records(bus: Bus, selection: Selection) -> list[Migration]:
         joined(row, progress.get(subjects.progress_key(row.keyspace, row.shard, row.migration_uuid)))
         for row in latest.all()
     )
-    return [row for row in rows if selection.matches(row, now)]
+    found = [row for row in rows if selection.matches(row, now)]
+    return [row.evolve(user_throttle_ratio=ratio_of(row, rules)) for row in found] if rules else found
 
 
 async def find_migration(bus: Bus, uuid: str, keyspace: str = "") -> list[Migration]:

@@ -30,6 +30,8 @@ HEAD = (
     "message",
 )
 SPARE = ("strategy", "started", "completed", "keyspace", "eta", "ddl_action")
+SHARDS = ("shard", "migration_status", "progress", "eta", "started", "completed", "message")
+SPARE_OF_SHARDS = ("started", "completed", "eta")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +41,8 @@ def register(app: typer.Typer) -> None:
             "alterd show",
             "alterd show running -k shop",
             "alterd show 9e8a9249_3976_11ed_9442_0a43f95f28a3",
+            "alterd show 9e8a9249_3976_11ed_9442_0a43f95f28a3 --shard -80     all its columns there",
+            "alterd show running --by-shard",
             "alterd show deploy-42 -o json          all of a context",
         ),
     )(show)
@@ -51,10 +55,14 @@ def show(
     ] = "recent",
     keyspace: KeyspaceOption = "",
     shard: ShardOption = None,
+    by_shard: Annotated[bool, typer.Option("--by-shard", help="A line for each shard of each migration.")] = False,
     output: OutputOption = Output.TABLE,
     nats: NatsOption = "",  # noqa: ARG001
 ) -> int | None:
-    """Show migrations, one line per shard."""
+    """Show migrations.
+
+    One line each over all their shards; one that is named with a line per shard.
+    """
     from alterd_cli.output import echo_json, echo_table, note
     from alterd_cli.records import Selection, documents, unknown
 
@@ -65,9 +73,12 @@ def show(
     if output is Output.JSON:
         echo_json(documents(rows))
     elif selection.uuid:
-        _details(rows)
+        _one(rows, by_shard=by_shard)
     elif rows:
-        echo_table(HEAD, [_cells(row) for row in rows], spare=SPARE)
+        from alterd_cli.aggregate import by_migration
+
+        groups = [[row] for row in rows] if by_shard else by_migration(rows)
+        echo_table(HEAD, [_cells(group) for group in groups], spare=SPARE)
     else:
         note("no migrations" if which == "all" else f"no migrations match `{which}`; `alterd show all` lists all")
     return None
@@ -81,24 +92,57 @@ async def _read(selection: Selection) -> list[Migration]:
         return await read_records(bus, selection)
 
 
-def _cells(row: Migration) -> tuple[str, ...]:
-    from alterd_cli.display import doing, progress_cell
+def _cells(rows: list[Migration]) -> tuple[str, ...]:
+    """A migration on all its shards, or on one."""
+    from alterd_cli.aggregate import aggregate
+    from alterd_cli.display import progress_of
     from alterd_cli.output import moment, seconds
 
+    whole = aggregate(rows)
+    first = whole.first
     return (
-        row.migration_uuid,
-        row.keyspace,
-        row.shard,
-        row.mysql_table,
-        row.ddl_action,
-        row.strategy,
-        row.migration_status.value,
-        progress_cell(row),
-        seconds(row.eta_seconds) if row.migration_status == "running" else "",
-        moment(row.started_timestamp),
-        moment(row.completed_timestamp),
-        doing(row),
+        first.migration_uuid,
+        first.keyspace,
+        first.shard if len(rows) == 1 else f"{len(rows)} shards",
+        first.mysql_table,
+        first.ddl_action,
+        first.strategy,
+        whole.status,
+        progress_of(whole.progress, whole.rows_copied, whole.table_rows, complete=whole.status == "complete"),
+        seconds(whole.eta_seconds),
+        moment(whole.started),
+        moment(whole.completed),
+        whole.message,
     )
+
+
+def _one(rows: list[Migration], *, by_shard: bool) -> None:
+    """One migration: all columns where it is on one shard, else a line per shard below what they share."""
+    from alterd_cli.aggregate import advice, aggregate
+    from alterd_cli.output import echo, echo_fields, echo_table, note
+
+    if len(rows) == 1 or by_shard:
+        _details(rows)
+    else:
+        whole = aggregate(rows)
+        ready = f"{whole.ready} of {len(rows)} shards" if whole.ready else ""
+        fields = [
+            ("migration_uuid", whole.first.migration_uuid),
+            ("keyspace", whole.first.keyspace),
+            ("migration_statement", whole.first.migration_statement),
+            ("strategy", f"{whole.first.strategy} {whole.first.options}".strip()),
+            ("migration_context", whole.first.migration_context),
+            ("migration_status", whole.status),
+            ("progress", f"{whole.progress:.0f}%"),
+            ("ready_to_complete", ready),
+        ]
+        echo_fields([(name, value) for name, value in fields if value])
+        echo("")
+        at = [HEAD.index(name) for name in SHARDS]
+        lines = [_cells([row]) for row in rows]
+        echo_table(SHARDS, [tuple(line[each] for each in at) for line in lines], spare=SPARE_OF_SHARDS)
+    for line in advice(rows):
+        note(line)
 
 
 def _details(rows: list[Migration]) -> None:

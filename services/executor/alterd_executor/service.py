@@ -16,6 +16,7 @@ from alterd_contracts.errors import UnknownStrategy
 from alterd_contracts.requests import CheckRequest
 from alterd_executor.checking import Checker
 from alterd_executor.children import Nursery
+from alterd_executor.cleaning import Cleaner
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
 from alterd_executor.presence import Presence
@@ -73,10 +74,14 @@ async def serve(context: Context) -> None:
         world.settings.lease_ttl,
     )
     checker = Checker(records=world.records, topology=world.topology, strategies=strategies, checks=plugins.checks())
+    collector = Collector(world)
     world.nursery.prepare()
     try:
         await presence.renew()
-        async with _answering(context, offered, checker), _background(presence.run(), Collector(world).run()):
+        async with (
+            _answering(context, offered, checker),
+            _background(presence.run(), collector.run(), Cleaner(world, collector).run()),
+        ):
             workers = [_worker(context, declared, receiver, slots) for declared in offered if not declared.hidden]
             await _work(workers, context.stopping)
     finally:

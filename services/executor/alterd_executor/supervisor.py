@@ -125,6 +125,7 @@ class Supervisor:
             wanted = Wanted.of(record)
             if wanted != self._wanted:
                 self._wanted = wanted
+                self._world.throttling.pause(self._work.migration_uuid, wanted.paused)
                 self._send(WantedNow(wanted=wanted))
         self._standing = now
         self._decided.set()
@@ -197,6 +198,7 @@ class Supervisor:
         child.send(start)
         if self._wanted != Wanted.of(start.record):
             child.send(WantedNow(wanted=self._wanted))
+        self._world.throttling.pause(self._work.migration_uuid, self._wanted.paused)
         unhear = self._world.throttling.hear(self._work.keyspace, self._work.shard, self._send)
         async with _all_of(
             reading := asyncio.create_task(self._read(child)),
@@ -219,6 +221,7 @@ class Supervisor:
                 return RunReleased(reason="the executor stops")
             finally:
                 unhear()
+                self._world.throttling.pause(self._work.migration_uuid, False)
                 self._child = None
                 for question in self._questions:
                     question.cancel()

@@ -114,7 +114,8 @@ class Intake:
         # a long script takes the tokenizer a second: others need not wait for it
         script = await asyncio.to_thread(read_script, request.sql, schemas=resolve.schemas_of(keyspace))
         errors = [*script.refusals, *resolve.check_kinds(script.statements, declaration)]
-        check_options(setting, declaration)
+        options = check_options(setting, declaration)
+        errors += resolve.check_promises(script.statements, declaration, options)
         if errors:
             raise Refused(tuple(errors))
         uuids = resolve.uuids_of(request, script.statements)
@@ -129,13 +130,18 @@ class Intake:
                 Submitted(
                     migration_uuid=uuid,
                     statement=statement,
-                    choices=resolve.choices_of(check_options(setting, declaration, statement.kind)),
+                    choices=resolve.choices_of(
+                        check_options(setting, declaration, statement.kind),
+                        declaration.kind(statement.kind),
+                        resumable=declaration.resumable,
+                    ),
                 )
                 for uuid, statement in zip(uuids, script.statements, strict=True)
             ),
             targets=targets,
             requested_at=datetime.now(UTC),
             caller=request.caller,
+            singletons=resolve.singletons_of(options),
         )
         if await self._is_recorded(submission):
             prepared = Prepared(submission=submission, declaration=declaration, warnings=())

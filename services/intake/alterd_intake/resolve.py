@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from alterd_contracts.declaration import Declaration
+from alterd_contracts.declaration import Declaration, KindDeclaration
 from alterd_contracts.errors import (
     ErrorInfo,
     InvalidInput,
@@ -15,11 +15,19 @@ from alterd_contracts.errors import (
     UnknownStrategy,
     UnsupportedStatement,
 )
-from alterd_contracts.flags import CUT_OVER_THRESHOLD, POSTPONE_COMPLETION, RETAIN_ARTIFACTS
+from alterd_contracts.flags import (
+    ALLOW_CONCURRENT,
+    CUT_OVER_THRESHOLD,
+    IN_ORDER_COMPLETION,
+    POSTPONE_COMPLETION,
+    POSTPONE_LAUNCH,
+    RETAIN_ARTIFACTS,
+    SINGLETONS,
+)
 from alterd_contracts.inputs import Choices
 from alterd_contracts.names import check_context, check_keyspace, check_request, check_uuid, migration_uuid
 from alterd_contracts.requests import DdlRequest
-from alterd_contracts.statement import Statement
+from alterd_contracts.statement import Statement, StatementKind
 from alterd_contracts.topology import Keyspace
 from alterd_runtime.ddl_strategy import Options
 
@@ -79,9 +87,46 @@ def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> li
     return errors
 
 
-def choices_of(options: Options) -> Choices:
-    """What the flags put into the record of the statement that `options` were checked for."""
+def check_promises(statements: Iterable[Statement], declaration: Declaration, options: Options) -> list[ErrorInfo]:
+    """Statements that the strategy cannot hold back or keep in order, as a flag asks for."""
+    errors = []
+    for statement in statements:
+        kind = declaration.kind(statement.kind)
+        for flag, kept in (
+            (POSTPONE_COMPLETION, kind is not None and kind.postpone_completion),
+            (IN_ORDER_COMPLETION, kind is not None and kind.in_order_completion),
+        ):
+            if options.on(flag.name) and not kept:
+                errors.append(
+                    InvalidStrategy(
+                        f"--{flag.name} is not supported for {statement.kind} in the strategy {declaration.strategy}",
+                        hint="leave the flag out, or submit this statement with another strategy",
+                        flag=flag.name,
+                        statement=statement.label,
+                        strategy=declaration.strategy,
+                    ).info()
+                )
+    return errors
+
+
+def singletons_of(options: Options) -> tuple[str, ...]:
+    """The singleton flags that were given."""
+    return tuple(flag.name for flag in SINGLETONS if options.on(flag.name))
+
+
+def choices_of(options: Options, kind: KindDeclaration | None = None, *, resumable: bool = True) -> Choices:
+    """What the flags, and what the strategy declares of its `kind`, put into the record of the statement that `options`
+    were checked for.
+    """
+    declared = kind or KindDeclaration(kind=StatementKind.ALTER_TABLE, phases=())
     return Choices(
+        postpone_launch=options.on(POSTPONE_LAUNCH.name),
+        allow_concurrent=declared.concurrent and options.on(ALLOW_CONCURRENT.name),
+        in_order_completion=declared.in_order_completion and options.on(IN_ORDER_COMPLETION.name),
+        is_immediate_operation=declared.immediate,
+        exclusive_phases=declared.exclusive_phases,
+        tail_phases=declared.tail_phases,
+        resumable=resumable or declared.immediate,
         retain_artifacts_seconds=math.ceil(options.seconds(RETAIN_ARTIFACTS.name)),
         postpone_completion=options.on(POSTPONE_COMPLETION.name),
         cutover_threshold_seconds=math.ceil(options.seconds(CUT_OVER_THRESHOLD.name)),

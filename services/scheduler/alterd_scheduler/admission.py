@@ -2,41 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
+
+import msgspec
 
 from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status, Trigger
 from alterd_scheduler.facts import Moment, changed, moved
 
+MOST = 256
+"""Migrations at a time on one shard, unless a setting says otherwise."""
 
-def admit(lane: list[Migration], moment: Moment) -> list[Migration]:
+
+class _Taken(msgspec.Struct):
+    """What the migrations that are ready or running leave to others."""
+
+    most: int
+    count: int = 0
+    tables: set[str] = msgspec.field(default_factory=set)
+    alone: bool = False
+    """One of them runs beside concurrent ones only."""
+    exclusive: bool = False
+
+    def add(self, row: Migration) -> None:
+        self.count += 1
+        self.tables.add(row.mysql_table.casefold())
+        self.alone = self.alone or not row.allow_concurrent
+        self.exclusive = self.exclusive or row.exclusive or row.exclusive_wanted
+
+    def admits(self, row: Migration) -> bool:
+        return (
+            self.count < self.most
+            and row.mysql_table.casefold() not in self.tables
+            and (row.allow_concurrent or not self.alone)
+            and not (self.exclusive and row.exclusive_phases)
+        )
+
+
+def held(row: Migration) -> bool:
+    """A queued row that users hold back."""
+    return row.postpone_launch or row.paused or (row.is_immediate_operation and row.postpone_completion)
+
+
+def admit(lane: list[Migration], moment: Moment, most: int = MOST) -> list[Migration]:
     """The records that get the shard now. `lane`: the shard's open records in order of submission.
 
-    Sequential: one at a time, in order; so never two on one table.
+    One at a time that is not concurrent, with any number of concurrent ones; never two on one table, and none before an
+    earlier one on its table unless that waits for its launch; one exclusive place. Higher priorities go first.
     """
-    if any(record.migration_status is not Status.QUEUED for record in lane):
-        return []
-    for record in lane:
-        if record.postpone_launch or record.paused:
-            continue
-        new = moved(
-            record,
-            Trigger.ADMITTED,
-            Fact.READY,
-            moment,
-            attempt=record.attempt + 1,
-            ready_timestamp=moment.now,
-            dispatch_delay=0.0,
-            message="",
-        )
-        return [new] if new else []
-    return []
+    taken = _taken(lane, most)
+    new = []
+    for place, row in _candidates(lane):
+        if not held(row) and _in_turn(row, place) and taken.admits(row):
+            if (ready := _ready(row, place, moment)) is None:
+                continue
+            taken.add(ready)
+            new.append(ready)
+    return new
+
+
+def startable(lane: list[Migration], row: Migration, most: int = MOST) -> bool:
+    """Whether a queued row would be admitted if its completion were not held back."""
+    free = row.evolve(postpone_completion=False)
+    place = next((place for place, each in _candidates(lane) if each.migration_uuid == row.migration_uuid), None)
+    return place is not None and not held(free) and _in_turn(free, place) and _taken(lane, most).admits(free)
+
+
+def _taken(lane: Iterable[Migration], most: int) -> _Taken:
+    taken = _Taken(most)
+    for row in lane:
+        if row.migration_status is not Status.QUEUED:
+            taken.add(row)
+    return taken
+
+
+def _candidates(lane: list[Migration]) -> list[tuple[int, Migration]]:
+    """Queued rows that no earlier one on the same table keeps back, each with the count of those before it."""
+    before: set[str] = set()
+    found = []
+    for place, row in enumerate(lane):
+        table = row.mysql_table.casefold()
+        if row.migration_status is Status.QUEUED and table not in before:
+            found.append((place, row))
+        if row.migration_status is not Status.QUEUED or not row.postpone_launch:
+            before.add(table)
+    return sorted(found, key=lambda each: -each[1].priority)
+
+
+def _in_turn(row: Migration, place: int) -> bool:
+    """What completes as soon as it begins begins when nothing before it is pending."""
+    return place == 0 or not (row.in_order_completion and row.is_immediate_operation)
+
+
+def _ready(row: Migration, place: int, moment: Moment) -> Migration | None:
+    return moved(
+        row,
+        Trigger.ADMITTED,
+        Fact.READY,
+        moment,
+        attempt=row.attempt + 1,
+        ready_timestamp=moment.now,
+        dispatch_delay=0.0,
+        message="",
+        exclusive=bool(row.exclusive_phases),
+        in_order_completion_pending_count=place if row.in_order_completion else 0,
+    )
+
+
+def settled(lane: list[Migration]) -> list[Migration]:
+    """Records whose count of those before them is another now. No fact: others' facts say it."""
+    found = []
+    for place, row in enumerate(lane):
+        count = place if row.in_order_completion else 0
+        if row.in_order_completion_pending_count != count:
+            found.append(row.evolve(in_order_completion_pending_count=count))
+    return found
+
+
+def permitted(lane: list[Migration], moment: Moment) -> Migration | None:
+    """The record that gets the exclusive place back, if one waits for it and it is free."""
+    if any(row.exclusive for row in lane):
+        return None
+    waiting = next((row for row in lane if row.exclusive_wanted), None)
+    if waiting is None:
+        return None
+    return changed(waiting, Fact.PERMITTED, moment, saying=waiting.stage, exclusive=True, exclusive_wanted=False)
 
 
 def due(record: Migration, waited: float) -> bool:
     """A ready record whose attempt belongs into the work queue now, after `waited` seconds."""
-    return record.migration_status is Status.READY and waited >= record.dispatch_delay
+    return record.migration_status is Status.READY and not record.paused and waited >= record.dispatch_delay
 
 
 def orphaned(record: Migration, alive: Callable[[str, str], bool], moment: Moment) -> Migration | None:
@@ -49,10 +145,14 @@ def orphaned(record: Migration, alive: Callable[[str, str], bool], moment: Momen
         Fact.LOST,
         moment,
         message=f"executor {record.tablet} is gone",
+        losses=record.losses + 1,
+        tablet_failure=record.tablet_failure or not record.resumable,
         attempt=record.attempt + 1,
         tablet="",
         incarnation="",
         stage="",
+        ready_to_complete=record.is_immediate_operation,
+        exclusive_wanted=False,
         ready_timestamp=moment.now,
         dispatch_delay=0.0,
     )
@@ -62,7 +162,7 @@ def blocked(
     record: Migration, offered: Set[str], moment: Moment, *, waited: float, patience: float
 ) -> Migration | None:
     """The record with the reason why nobody takes it, told once per attempt after `patience` seconds."""
-    if record.migration_status is not Status.READY or waited < record.dispatch_delay + patience:
+    if record.migration_status is not Status.READY or record.paused or waited < record.dispatch_delay + patience:
         return None
     if record.event is not None and record.event.fact is Fact.BLOCKED:
         return None

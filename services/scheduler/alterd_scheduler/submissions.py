@@ -11,6 +11,7 @@ from alterd_contracts.states import Status
 from alterd_scheduler.controls import retried
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed
+from alterd_scheduler.singletons import pending_against
 
 
 def decide_submission(submission: Submission, known: Known, moment: Moment, next_id: int) -> Decision:
@@ -20,6 +21,7 @@ def decide_submission(submission: Submission, known: Known, moment: Moment, next
     statement and context are the same, and refuses the whole submission if they are not.
     """
     taken = [error for item in submission.submitted if (error := _taken(submission, item, known))]
+    taken = taken or pending_against(submission, known)
     if taken:
         return refuse(
             RefusedRequest(
@@ -106,5 +108,14 @@ def _queued(submission: Submission, item: Submitted, target: Target, number: int
         retain_artifacts_seconds=item.choices.retain_artifacts_seconds,
         postpone_completion=item.choices.postpone_completion,
         cutover_threshold_seconds=item.choices.cutover_threshold_seconds,
+        postpone_launch=item.choices.postpone_launch,
+        allow_concurrent=item.choices.allow_concurrent,
+        in_order_completion=item.choices.in_order_completion,
+        is_immediate_operation=item.choices.is_immediate_operation,
+        ready_to_complete=item.choices.is_immediate_operation,
+        exclusive_phases=item.choices.exclusive_phases,
+        tail_phases=item.choices.tail_phases,
+        resumable=item.choices.resumable,
+        singletons=submission.singletons,
     )
     return changed(record, Fact.QUEUED, moment, caller=submission.caller)

@@ -26,9 +26,12 @@ class FencedState:
         self._sequence = await self.store.put(key, value)
         return self._sequence
 
-    async def put(self, key: str, value: bytes) -> int:
-        """Raises `StaleWrite`: another one leads. `BusUnreachable`: unknown whether it was written."""
-        self._sequence = await self.store.publish(key, value, self._fence(), 0)
+    async def put(self, key: str, value: bytes, *, ttl: int = 0) -> int:
+        """Raises `StaleWrite`: another one leads. `BusUnreachable`: unknown whether it was written.
+
+        `ttl`: whole seconds after which the key vanishes, which is no write; 0 keeps it.
+        """
+        self._sequence = await self.store.publish(key, value, self._fence(), ttl)
         return self._sequence
 
     async def delete(self, key: str) -> None:
