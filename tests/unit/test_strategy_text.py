@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import InvalidStrategy
-from alterd_contracts.flags import FlagDeclaration, FlagKind
+from alterd_contracts.flags import QUEUE_FLAGS, FlagDeclaration, FlagKind
 from alterd_contracts.statement import StatementKind
+from alterd_contracts.strategy import Strategy
+from alterd_direct.direct import Direct
+from alterd_direct.mysql import Mysql
 from alterd_runtime.ddl_strategy import Options, check_options, parse_ddl_strategy
 from alterd_runtime.ddl_strategy.durations import parse_duration
+from alterd_vitess.vitess import Vitess
 
 MANAGED = Declaration(
     strategy="mysql",
@@ -249,3 +253,38 @@ def test_no_text_makes_it_fail_otherwise(text: str) -> None:
             parse_duration(text)
         except InvalidStrategy as error:
             assert error.message  # noqa: PT017
+
+
+@pytest.mark.parametrize("declaration", [MANAGED, TOOL])
+@pytest.mark.parametrize("text", ["--declarative", "-declarative", "--declarative=true"])
+def test_what_is_not_there_yet_is_said_to_be(text: str, declaration: Declaration) -> None:
+    assert "--declarative is not there yet" in refused(f"x {text}", declaration).message
+
+
+@pytest.mark.parametrize("flag", QUEUE_FLAGS)
+def test_each_flag_of_the_queue_is_a_switch_with_one_dash_or_two(flag: FlagDeclaration) -> None:
+    for strategy in (Vitess(), Mysql()):
+        declared = strategy.declare()
+        for dashes in ("-", "--"):
+            assert options(f"x {dashes}{flag.name}", declared).on(flag.name)
+        assert not options("x", declared).on(flag.name)
+        assert "takes no value" in refused(f"x --{flag.name}=true", declared).message
+        assert f"--{flag.name}" in refused(f"direct --{flag.name}", Direct().declare()).message
+
+
+@pytest.mark.parametrize("strategy", [Vitess(), Mysql(), Direct()])
+def test_vitess_own_test_mode_is_unknown(strategy: Strategy) -> None:
+    assert "invalid flags" in refused("x --vreplication-test-suite", strategy.declare()).message
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("", 10), ("=0", 10), ("=5s", 5), ("=30s", 30), ("=4999ms", None), ("=31s", None), ("=x", None)],
+)
+def test_the_cut_over_threshold_in_full(text: str, seconds: float | None) -> None:
+    written = f"vitess --cut-over-threshold{text}" if text else "vitess"
+    declared = Vitess().declare()
+    if seconds is None:
+        refused(written, declared)
+    else:
+        assert options(written, declared).seconds("cut-over-threshold") == seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alterd_contracts import __version__
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
-from alterd_contracts.flags import RETAIN_ARTIFACTS
+from alterd_contracts.flags import QUEUE_FLAGS, RETAIN_ARTIFACTS
 from alterd_contracts.statement import StatementKind
 from alterd_direct.asis import RUNNING, AsItIs
 from alterd_direct.statement import managed_kinds
@@ -21,5 +21,5 @@ class Mysql(AsItIs):
                 *managed_kinds(),
                 KindDeclaration(kind=StatementKind.ALTER_TABLE, phases=(Phase(name=RUNNING, exclusive=True),)),
             ),
-            flags=(RETAIN_ARTIFACTS,),
+            flags=(*QUEUE_FLAGS, RETAIN_ARTIFACTS),
         )

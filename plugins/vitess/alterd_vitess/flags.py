@@ -11,7 +11,7 @@ from alterd_contracts.flags import (
     ALLOW_ZERO_IN_DATE,
     CUT_OVER_THRESHOLD,
     DEFAULT_CUT_OVER_THRESHOLD,
-    POSTPONE_COMPLETION,
+    QUEUE_FLAGS,
     RETAIN_ARTIFACTS,
     FlagDeclaration,
     FlagKind,
@@ -48,12 +48,12 @@ UNSAFE_ALLOW_FOREIGN_KEYS = FlagDeclaration(
     help="change tables that take part in foreign keys, where that can be done without losing any",
 )
 FLAGS = (
+    *QUEUE_FLAGS,
     ALLOW_ZERO_IN_DATE,
     ANALYZE_TABLE,
     BINLOG_SOURCE,
     CUT_OVER_THRESHOLD,
     FORCE_CUT_OVER_AFTER,
-    POSTPONE_COMPLETION,
     RETAIN_ARTIFACTS,
     UNSAFE_ALLOW_FOREIGN_KEYS,
 )

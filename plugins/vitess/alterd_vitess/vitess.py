@@ -70,7 +70,13 @@ class Vitess(Strategy):
             kinds=(
                 *(
                     KindDeclaration(
-                        kind=kind, phases=running, concurrent=True, postpone_completion=True, runner="statement"
+                        kind=kind,
+                        phases=running,
+                        concurrent=True,
+                        postpone_completion=True,
+                        in_order_completion=True,
+                        immediate=True,
+                        runner="statement",
                     )
                     for kind in StatementKind
                     if kind is not StatementKind.ALTER_TABLE
@@ -80,6 +86,7 @@ class Vitess(Strategy):
                     phases=PHASES,
                     concurrent=True,
                     postpone_completion=True,
+                    in_order_completion=True,
                     rebuilds=True,
                 ),
             ),

@@ -8,7 +8,7 @@ import msgspec
 
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import InvalidStrategy
-from alterd_contracts.flags import ALLOW_ZERO_IN_DATE, FlagDeclaration, FlagKind
+from alterd_contracts.flags import ALLOW_ZERO_IN_DATE, NOT_YET, FlagDeclaration, FlagKind
 from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
 from alterd_runtime.ddl_strategy.durations import parse_duration
@@ -50,6 +50,7 @@ def check_options(setting: StrategySetting, declaration: Declaration, kind: Stat
     """
     declared = {flag.name: flag for flag in declaration.flags}
     _refuse_reserved(setting.options, declaration)
+    _refuse_what_is_not_there(setting.options)
     values = {flag.name: _default(flag) for flag in declaration.flags}
     given = set()
     for option in setting.options:
@@ -94,6 +95,12 @@ def _refuse_reserved(options: Iterable[Option], declaration: Declaration) -> Non
             flag=" ".join(reserved),
             strategy=declaration.strategy,
         )
+
+
+def _refuse_what_is_not_there(options: Iterable[Option]) -> None:
+    for option in options:
+        if option.name in NOT_YET:
+            raise InvalidStrategy(f"--{option.name} is not there yet", hint="leave it out", flag=option.name)
 
 
 def _names(options: Iterable[Option], declared: Iterable[str]) -> list[str]:
