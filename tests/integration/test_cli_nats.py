@@ -183,8 +183,16 @@ class TestShow:
         assert uuids("all", "--shard", "1") == [("shop", "1")]
         assert uuids("failed") == []
 
-    def test_as_table_whole_lines(self, alterd: CommandLine) -> None:
+    def test_as_table_one_line_over_all_shards(self, alterd: CommandLine) -> None:
         out, err = alterd.run("show", "-k", "shop")
+        _, line = out.splitlines()
+        assert err == ""
+        assert line.split()[:4] == [UUID, "shop", "2", "shards"]
+        assert "running 1, queued 1" in line
+        assert "21%" in line
+
+    def test_as_table_a_line_for_each_shard(self, alterd: CommandLine) -> None:
+        out, err = alterd.run("show", "-k", "shop", "--by-shard")
         head, first, second = out.splitlines()
         assert err == ""
         assert head.split()[:4] == ["migration_uuid", "keyspace", "shard", "mysql_table"]
