@@ -4,6 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
+# Two processes, each with servers of its own; a server that is given is not shared by two.
+SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 2 --dist loadfile)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint format bench clean
@@ -22,10 +24,10 @@ demo: $(SETUP) ## A table of 500,000 rows is altered under load, every row prove
 	@$(BIN)/alterd demo $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 test: $(SETUP) ## All tests but the slow ones, on real NATS and MySQL
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-all: $(SETUP) ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 lint: $(SETUP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

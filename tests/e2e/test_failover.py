@@ -178,7 +178,8 @@ async def test_what_the_dead_primary_had_alone_is_gone(fleet: Fleet, group: Grou
     old, new = group.at(group.primary), group.at(group.replica)
     writers = Writers(old, SHAPES[shape], pause=0.01)
     writers.create(ROWS)
-    start(fleet, *SERVICES, "executor")
+    start(fleet, *SERVICES)
+    fleet.start("executor", **SMALL)
 
     async def until_dead() -> None:
         with writers.writing():
@@ -260,7 +261,8 @@ def writers_at(writers: Writers, shop: Shop) -> Writers:
 @pytest.mark.parametrize("when", ["copy", "postponed"])
 async def test_a_planned_switchover(fleet: Fleet, group: Group, client: Client, when: str) -> None:
     """Nobody dies: the run sees by itself that its server is not the primary any more, and writes nothing there."""
-    start(fleet, *SERVICES, "executor")
+    start(fleet, *SERVICES)
+    fleet.start("executor", **SMALL)
     strategy = "vitess --postpone-completion" if when == "postponed" else "vitess"
     async with changing(client, group.shop, strategy=strategy, timeout=150) as change:
         if when == "copy":

@@ -67,7 +67,7 @@ def check_story(done: subprocess.CompletedProcess[str], rows: int, strategy: str
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("strategy", ["mysql", STRATEGY])
+@pytest.mark.parametrize("strategy", [pytest.param("mysql", marks=pytest.mark.slow), STRATEGY])
 def test_a_small_table_is_altered_under_load_and_proven(environ: Environ, strategy: str) -> None:
     done = run_demo(environ, "--rows", "5000", "--rate", "300", "--ddl-strategy", strategy)
     check_story(done, 5_000, strategy)

@@ -156,12 +156,19 @@ def test_rows_never_fall_while_attempts_come_and_go(alterd: CommandLine) -> None
         await write(bus, record(attempt=2, **known))
         await run_says(bus, 2, **{**COPYING, "phase": "again", "rows_copied": 5})
         await run_says(bus, 2, **{**COPYING, "phase": "further", "rows_copied": 200000})
+
+    async def complete(bus: Bus) -> None:
         await write(bus, record(migration_status=Status.COMPLETE, rows_copied=500000, table_rows=500000))
 
     alterd.on_bus(hand_over)
+    lines = [first]
+    while "200,000 /" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], lines
+    alterd.on_bus(complete)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 0
-    rows = rows_of(first + out)
+    rows = rows_of("".join(lines) + out)
     assert rows == sorted(rows)
     assert {123456, 200000} <= set(rows)
 

@@ -270,18 +270,36 @@ async def test_a_run_has_a_log_of_its_own_and_no_secret_is_in_it(running: Runnin
     shop.run("INSERT INTO customer (a) VALUES (1)")
     record = await scheduler.grant(await scheduler.dispatch(alter(shop, "ADD UNIQUE KEY (a)")))
     await scheduler.report(Failed, record)
-    reader: Reader[LogLine] = Reader(LogLine)
     lines: list[str] = []
-    subject = subjects.log("commerce", "0", record.migration_uuid)
 
     async def logged() -> bool:
-        lines.clear()
-        async for message in running.scheduler.bus.tail(subjects.LOGS, subject):
-            if message is None:
-                break
-            lines.append(reader.read(message.data).text)
+        lines[:] = await log_of(running, record.migration_uuid)
         return any("1062" in line for line in lines)
 
     await eventually(logged)
     assert shop.password not in "\n".join(lines)
     assert shop.password not in running.seen_in_proc()
+
+
+@pytest.mark.parametrize(("clause", "ending"), [("ADD COLUMN b int", Completed), ("ADD UNIQUE KEY (a)", Failed)])
+async def test_the_process_of_a_run_ends_by_itself_and_in_silence(
+    running: Running, shop: Shop, clause: str, ending: type[Completed | Failed]
+) -> None:
+    shop.run("INSERT INTO customer (a) VALUES (1)")
+    scheduler = running.scheduler
+    record = await scheduler.grant(await scheduler.dispatch(alter(shop, clause)))
+    await scheduler.report(ending, record)
+    await running.stop()
+    told = await log_of(running, record.migration_uuid)
+    assert told
+    assert "Traceback" not in "\n".join(told)
+
+
+async def log_of(running: Running, uuid: str) -> list[str]:
+    reader: Reader[LogLine] = Reader(LogLine)
+    lines: list[str] = []
+    async for message in running.scheduler.bus.tail(subjects.LOGS, subjects.log("commerce", "0", uuid)):
+        if message is None:
+            break
+        lines.append(reader.read(message.data).text)
+    return lines

@@ -219,17 +219,19 @@ class World:
                 return
 
     def _chunk_commits(self) -> None:
-        for chunk in self.chunks:
-            if chunk.seen is not None and not chunk.committed:
-                if not chunk.registered:
-                    self._register(chunk)
-                if chunk.seen.keys() & self.shadow.keys():
-                    raise Loss("a chunk met a row that was there")
-                self.shadow.update(chunk.seen)
-                chunk.committed = True
-                if self.without is not Rule.CHUNK_RECORDED:
-                    self.copied.append(chunk.range)
-                return
+        read = [chunk for chunk in self.chunks if chunk.seen is not None and not chunk.committed]
+        if not read:
+            return
+        chunk = self.random.choice(read)
+        if not chunk.registered:
+            self._register(chunk)
+        assert chunk.seen is not None
+        if chunk.seen.keys() & self.shadow.keys():
+            raise Loss("a chunk met a row that was there")
+        self.shadow.update(chunk.seen)
+        chunk.committed = True
+        if self.without is not Rule.CHUNK_RECORDED:
+            self.copied.append(chunk.range)
 
     def _register(self, chunk: Chunk) -> None:
         if not chunk.registered and self.plan.pending and self.plan.pending[0].low == chunk.range.low:
@@ -256,13 +258,15 @@ class World:
                 return
 
     def _batch_commits(self) -> None:
-        for batch in self.batches:
-            if batch.seen is not None and not batch.committed:
-                for key in [key for key in self.shadow if key_bytes(key) in batch.keys]:
-                    del self.shadow[key]
-                self.shadow.update(batch.seen)
-                batch.committed = True
-                return
+        read = [batch for batch in self.batches if batch.seen is not None and not batch.committed]
+        if not read:
+            return
+        batch = self.random.choice(read)
+        for key in [key for key in self.shadow if key_bytes(key) in batch.keys]:
+            del self.shadow[key]
+        assert batch.seen is not None
+        self.shadow.update(batch.seen)
+        batch.committed = True
 
     def _batch_done(self) -> None:
         for batch in self.batches:

@@ -57,6 +57,7 @@ async def attempt(start: Start, strategies: Strategies, channel: Channel[ToRun])
         return ending
     finally:
         hearing.cancel()
+        await asyncio.wait({hearing})  # one at a time may read
 
 
 def _status(ending: Ending) -> Status | None:
