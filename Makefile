@@ -15,9 +15,10 @@ help: ## What can be made
 
 setup: $(SETUP) ## A virtual environment with everything in it
 
-$(SETUP): pyproject.toml constraints.txt scripts/make-venv
+$(SETUP): pyproject.toml constraints.txt scripts/make-venv scripts/get-pt-osc
 	@scripts/make-venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@scripts/get-pt-osc $(BIN)/python >/dev/null || echo "no pt-online-schema-change: its tests will be skipped"
 	@touch $@
 
 demo: $(SETUP) ## A table of 500,000 rows is altered under load, every row proven; SABOTAGE=drop, double or change

@@ -32,8 +32,26 @@ from alterd_runtime.provision.mysql_container import MySQLContainer
 from alterd_runtime.provision.mysql_server import MySQLServer
 from alterd_runtime.provision.server import Server
 
-HELD = "vitess.renamed"
-PLANNED, COPIED = "vitess.plan_written", "vitess.copied"
+
+class Borders(msgspec.Struct, frozen=True, kw_only=True):
+    """Fail points of a strategy that can be held at its swap."""
+
+    planned: str
+    """Before the first row is copied."""
+    copied: str
+    """After the last one."""
+    held: str
+    """While the run stands there, the old table is as it is when the new one takes its place."""
+
+
+BORDERS = {
+    "vitess": Borders(planned="vitess.plan_written", copied="vitess.copied", held="vitess.renamed"),
+    # the swap of a tool is its own: the writers are ended before it, and its triggers write the same rows to both
+    # the writers are ended before it cuts over: all that they have written is applied by then
+    "gh-ost": Borders(planned="ghost.tried", copied="ghost.swap_allowed", held="ghost.swap_allowed"),
+    "pt-osc": Borders(planned="ptosc.tried", copied="ptosc.swap_allowed", held="ptosc.swap_allowed"),
+}
+"""By strategy; before any other the writers are ended."""
 SMALL = {
     "ALTERD_VITESS__CHUNK_ROWS": "20",
     "ALTERD_VITESS__MAX_CHUNK_ROWS": "40",
@@ -144,7 +162,9 @@ async def open_system(folder: Path, dsn: str, say: Say) -> AsyncIterator[System]
     """
     marks = folder / "marks"
     marks.mkdir(parents=True)
-    points = (f"{PLANNED}:mark={marks}", f"{COPIED}:mark={marks}", f"{HELD}:hold={marks}")
+    marked = {name for each in BORDERS.values() for name in (each.planned, each.copied)}
+    held = {each.held for each in BORDERS.values()}
+    points = [*(f"{name}:mark={marks}" for name in marked - held), *(f"{name}:hold={marks}" for name in held)]
     environ = {VARIABLE: ",".join(points), **SMALL}
     async with _mysql(folder, dsn, say) as endpoint:
         password = folder / "password"

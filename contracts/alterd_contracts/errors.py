@@ -25,6 +25,7 @@ AlterdError
 │   └── ShardUnreachable         MySQL: network, account or primary missing
 ├── MigrationFailed              exit code 1
 │   ├── StatementFailed          MySQL refused the statement while it ran
+│   │   └── DuplicateRows        two rows have the same value in a unique key of the new table
 │   ├── RunDied                  the run's process ended without a word
 │   ├── RunLost                  it cannot be resumed, and executor or primary died under it twice
 │   ├── StaleRun                 the run showed no sign of life
@@ -250,6 +251,12 @@ class StatementFailed(MigrationFailed):
     """MySQL refused the statement."""
 
     code = "statement_failed"
+
+
+class DuplicateRows(StatementFailed):
+    """Two rows have the same value in a unique key of the new table."""
+
+    code = "duplicate_rows"
 
 
 class RunDied(MigrationFailed):

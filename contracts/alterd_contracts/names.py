@@ -21,6 +21,8 @@ UUID = re.compile(r"[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}
 CONTEXT = re.compile(r"[\w:-]{0,1024}")
 REQUEST = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ARTIFACT = re.compile(r"_alterd_(shd|old|hld|snt)_([0-9a-f]{32})_([0-9]{12})")
+TOOL_ARTIFACT = re.compile(r"_alterd_([0-9a-f]{32})_([0-9]{12})_([a-z]{3})")
+ENDING = re.compile(r"[a-z]{3}")
 
 SIDECAR_SCHEMA = "_alterd"
 SCRATCH_PREFIX = "_alterd_scratch_"
@@ -34,6 +36,9 @@ class ArtifactKind(StrEnum):
     OLD = "old"
     HELD = "hld"
     SENTRY = "snt"
+    TOOL = "tul"
+    """A table of a tool that makes its names itself, from a beginning that it is given: the tool's ending tells them
+    apart, and stands at the end of the name."""
 
 
 ARTIFACT_LENGTH = 57
@@ -41,7 +46,8 @@ ARTIFACT_LENGTH = 57
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """The parts of an artifact's name: ``_alterd_old_9e8a9249397611ed94420a43f95f28a3_261121040506``.
+    """The parts of an artifact's name: ``_alterd_old_9e8a9249397611ed94420a43f95f28a3_261121040506``, or, of a tool's
+    table, ``_alterd_9e8a9249397611ed94420a43f95f28a3_261121040506_gho``.
 
     57 characters, so that MySQL can name a renamed table's CHECKs after it: ``…_chk_1``, within 64.
     """
@@ -50,23 +56,32 @@ class Artifact(msgspec.Struct, frozen=True):
     migration_uuid: str
     created: datetime
     """UTC, of the MySQL server's clock, whole seconds."""
+    ending: str = ""
+    """Three letters, of a tool's table; empty for all others."""
 
     @property
     def name(self) -> str:
-        return f"_alterd_{self.kind}_{self.migration_uuid.replace('_', '')}_{self.created:%y%m%d%H%M%S}"
+        digits, stamp = self.migration_uuid.replace("_", ""), f"{self.created:%y%m%d%H%M%S}"
+        if self.kind is ArtifactKind.TOOL:
+            return f"_alterd_{digits}_{stamp}_{self.ending}"
+        return f"_alterd_{self.kind}_{digits}_{stamp}"
 
     @classmethod
     def parse(cls, name: str) -> Artifact | None:
         """The artifact that `name` stands for, None where it is an ordinary table's."""
-        match = ARTIFACT.fullmatch(name)
-        if match is None:
+        if match := ARTIFACT.fullmatch(name):
+            kind, digits, stamp = match.groups()
+            ending = ""
+        elif match := TOOL_ARTIFACT.fullmatch(name):
+            digits, stamp, ending = match.groups()
+            kind = ArtifactKind.TOOL
+        else:
             return None
-        kind, digits, stamp = match.groups()
         try:
             created = datetime.strptime(stamp, "%y%m%d%H%M%S").replace(tzinfo=UTC)
         except ValueError:
             return None
-        return cls(ArtifactKind(kind), underscored(digits), created)
+        return cls(ArtifactKind(kind), underscored(digits), created, ending)
 
 
 def underscored(digits: str) -> str:
@@ -104,6 +119,10 @@ def check_shard(value: str) -> str:
 
 def check_uuid(value: str) -> str:
     return check(UUID, value, "uuid", "eight, four, four, four and twelve hexadecimal digits joined by underscores")
+
+
+def check_ending(value: str) -> str:
+    return check(ENDING, value, "ending", "three small letters")
 
 
 def check_context(value: str) -> str:

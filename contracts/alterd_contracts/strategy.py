@@ -13,7 +13,7 @@ Strategies are async classes; hooks only register them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -222,18 +222,31 @@ class Task(Protocol):
         """A name for an artifact that may exist from now on: written down on the shard before it is returned."""
         ...
 
+    async def tool_artifacts(self, endings: Sequence[str]) -> tuple[str, ...]:
+        """The same for the tables of a tool that makes their names from a beginning: one name for each of `endings`
+        (three small letters), alike but for that: ``_alterd_<uuid>_<time>_gho``. All of them are written down.
+        """
+        ...
+
     async def forget_artifact(self, name: str) -> None:
         """The artifact does not exist (any more)."""
         ...
 
     async def account(self, grants: Sequence[str]) -> Account:
-        """A MySQL account of this attempt with these grants (``SELECT ON `s`.*``), dropped whatever happens."""
+        """A MySQL account of this attempt with these grants (``SELECT ON `s`.*``), dropped whatever happens.
+
+        An attempt has one: asked again, it is made anew. Before `recover` is called it is locked, and its sessions are
+        gone; it is dropped after `cleanup`, so what was made with it as its definer goes on until then.
+        """
         ...
 
-    async def subprocess(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
-        """Runs a program in a process group of its own, its output into the log; dies with the run.
+    async def subprocess(
+        self, argv: Sequence[str], env: Mapping[str, str], tell: Callable[[str], None] | None = None
+    ) -> int:
+        """Runs a program in a process group of its own, in `workdir`; dies with the run. Returns the exit code.
 
-        Secrets belong into `env` or a file in `workdir`, never into `argv`. Returns the exit code.
+        Its output goes to the log line by line, or to `tell` in its place. Secrets belong into `env` or a file in
+        `workdir`, never into `argv`.
         """
         ...
 
@@ -306,7 +319,8 @@ class Strategy(ABC):
 
     @abstractmethod
     async def recover(self, task: Task, last_attempt: int) -> Recovery:
-        """What attempt `last_attempt` left, by facts on the server; its sessions are gone when this is called.
+        """What attempt `last_attempt` left, by facts on the server; its sessions, those of its accounts too, are gone
+        when this is called.
 
         Raises `Ambiguous` where the facts do not tell.
         """

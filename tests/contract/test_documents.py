@@ -13,6 +13,8 @@ from alterd_contracts.requests import Command
 from alterd_contracts.states import diagram
 from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
+from alterd_ghost.ghost import Ghost
+from alterd_ptosc.ptosc import PtOsc
 from alterd_runtime.failpoints import FAILPOINTS
 from alterd_runtime.mysql import grants
 from alterd_vitess.vitess import Vitess
@@ -72,7 +74,7 @@ def test_every_flag_is_documented_for_the_strategies_that_have_it() -> None:
     )
     documented = {name: (bool(valued), set(strategies.split(", "))) for name, valued, strategies in table}
     declared: dict[str, tuple[bool, set[str]]] = {}
-    for strategy in (Vitess(), Mysql(), Direct()):
+    for strategy in (Vitess(), Ghost(), PtOsc(), Mysql(), Direct()):
         for flag in strategy.declare().flags:
             _, strategies = declared.setdefault(flag.name, (flag.kind is not FlagKind.SWITCH, set()))
             strategies.add(strategy.declare().strategy)

@@ -25,11 +25,15 @@ from alterd_contracts.work import ExecutorInfo, Work
 from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
 from alterd_direct.statement import StatementRunner
+from alterd_executor import accounts
+from alterd_executor.claiming import older
 from alterd_executor.kept import write_record
 from alterd_executor.protocol import Access, AskMayComplete, Ending, LogText, Start, VerdictNow
 from alterd_executor.runner import drive
 from alterd_executor.service import serve
 from alterd_executor.task import RunTask
+from alterd_ghost.ghost import Ghost
+from alterd_ptosc.ptosc import PtOsc
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.http import Health, HttpServer
 from alterd_runtime.mysql.connect import Credentials
@@ -51,6 +55,8 @@ STRATEGIES: dict[str, Strategy] = {
     "direct": Direct(),
     "statement": StatementRunner(),
     "vitess": Vitess(),
+    "pt-osc": PtOsc(),
+    "gh-ost": Ghost(),
 }
 
 
@@ -116,6 +122,7 @@ class Attempt:
         lock_wait: int = 60,
         postponed: bool = False,
         replicas: tuple[ServerAddress, ...] = (),
+        throttle_url: str = "",
     ) -> Attempt:
         fence = Fence(
             keyspace=record.keyspace,
@@ -127,6 +134,8 @@ class Attempt:
         async with await Session.open(address(shop), credentials(shop), name=fence.session_name) as opened:
             await ensure(opened)
             await fence.take_over(opened)
+            if record.attempt > 1:
+                await accounts.end(opened, older(fence))
             async with fence.transaction(opened):
                 await write_record(opened, record)
         declared = STRATEGIES[record.strategy].declare().kind(record.statement_kind)
@@ -149,7 +158,7 @@ class Attempt:
                 workdir=str(workdir),
                 lock_wait_timeout=lock_wait,
                 retain_artifacts=86400,
-                throttle_url="",
+                throttle_url=throttle_url,
             ),
             send,
         )

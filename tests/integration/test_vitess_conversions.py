@@ -9,9 +9,9 @@ from typing import Any
 import pymysql
 import pytest
 
+from alterd_runtime.mysql.tables import Column
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.reading import read_column
-from alterd_vitess.tables import Column
 from tests.support.shop import Shop
 
 VALUES: dict[str, tuple[str, ...]] = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from alterd_executor.protocol import RunCompleted, RunFailed
+from alterd_runtime.mysql.tables import read_table
 from alterd_runtime.provision import mysql_binary
 from alterd_runtime.provision.mysql_server import MySQLServer
 from alterd_runtime.settings import VitessSettings
 from alterd_vitess.disk import look
-from alterd_vitess.tables import read_table
 from tests.integration.executor_support import Attempt, run, session
 from tests.integration.vitess_support import altering
 from tests.support.servers import shop_at

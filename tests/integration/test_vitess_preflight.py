@@ -13,10 +13,10 @@ from alterd_contracts.errors import AlterdError
 from alterd_executor.protocol import RunCompleted, RunFailed
 from alterd_runtime.mysql.scratch import definition
 from alterd_runtime.mysql.session import Session
+from alterd_runtime.mysql.tables import read_table
 from alterd_runtime.settings import VitessSettings
 from alterd_vitess import disk
 from alterd_vitess.preflight import WANTED, judge_instruments, judge_variables, server_obstacles, table_obstacles
-from alterd_vitess.tables import read_table
 from tests.integration import executor_support
 from tests.integration.executor_support import next_attempt, run
 from tests.integration.vitess_support import ALTER, Running, altering

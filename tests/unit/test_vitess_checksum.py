@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alterd_runtime.mysql.tables import Column, Index, Table
 from alterd_vitess.checksum.checks import index_for
 from alterd_vitess.checksum.differing import Differences, judged
 from alterd_vitess.checksum.forms import Form, form_of, written
@@ -16,7 +17,6 @@ from alterd_vitess.checksum.parts import Part
 from alterd_vitess.checksum.sums import same_form, sums_of
 from alterd_vitess.keys import Key, KeyColumn
 from alterd_vitess.mapping import Filled, Mapping
-from alterd_vitess.tables import Column, Index, Table
 
 CHARSETS = ("", "utf8mb4", "latin1")
 TYPES = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from alterd_runtime.mysql.tables import Index, Table
 from alterd_vitess.disk import Budget, Disk, Needed, Sizes, Unknown, disks, is_here, judge, needed, shown, warning
-from alterd_vitess.tables import Index, Table
 
 GB = 10**9
 

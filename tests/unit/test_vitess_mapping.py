@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from alterd_runtime.mysql.tables import Column, Index, Table
 from alterd_runtime.sql import split_alter
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.mapping import Mapping, map_tables, shared_columns
 from alterd_vitess.ranges import Range
 from alterd_vitess.statements import Statements
-from alterd_vitess.tables import Column, Index, Table
 
 
 def column(name: str, kind: str = "int", **more: object) -> Column:

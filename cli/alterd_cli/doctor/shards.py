@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 
 from alterd_cli.doctor.findings import Finding, fail, ok, warn
 from alterd_contracts.errors import AlterdError, InvalidSetting
@@ -13,24 +12,11 @@ from alterd_runtime.mysql.server import ServerFacts
 from alterd_runtime.mysql.session import Session
 from alterd_runtime.mysql.shard import Primary, find_primary
 
-TOOLS = {"gh-ost": "strategy gh-ost", "pt-online-schema-change": "strategy pt-osc"}
-
 
 async def check_keyspace(keyspace: Keyspace) -> list[Finding]:
     """All shards, at the same time."""
     found = await asyncio.gather(*(_shard(keyspace.name, shard) for shard in keyspace.shards))
     return [finding for findings in found for finding in findings]
-
-
-def check_tools() -> list[Finding]:
-    """Whether this host has the programs that some strategies run."""
-    found = []
-    for tool, use in TOOLS.items():
-        path = shutil.which(tool)
-        found.append(
-            ok("tools", f"{tool}: {path}" if path else f"{tool} is not on this host's PATH; only {use} needs it")
-        )
-    return found
 
 
 async def _shard(keyspace: str, shard: Shard) -> list[Finding]:

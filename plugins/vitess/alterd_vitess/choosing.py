@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from alterd_runtime.mysql.tables import Column, Index, Table
 from alterd_vitess.conversions import INTEGERS, TEXTS, is_same, stays_apart
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.keys import SUPPORTED, Key, KeyColumn
-from alterd_vitess.tables import Column, Index, Table
 
 WIDTHS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 NOT_FOUND = "the new table has no index to find its rows by, or one on columns that may be NULL now"

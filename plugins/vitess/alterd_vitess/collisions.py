@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from alterd_contracts.errors import StatementFailed
+from alterd_contracts.errors import DuplicateRows, StatementFailed
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.mysql.quoting import identifier
-from alterd_vitess.errors import DuplicateRows
+from alterd_runtime.mysql.tables import Index
 from alterd_vitess.locating import prepare_keys, shadow_rows, source_keys
 from alterd_vitess.memory import write_chunk
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import AGAIN, DUPLICATE_ENTRY, errno, open_rows
-from alterd_vitess.tables import Index
 from alterd_vitess.typed import typed_copy
 
 ROWS = "alterd_rows"

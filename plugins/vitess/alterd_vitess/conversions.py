@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from alterd_vitess.tables import Column
+from alterd_runtime.mysql.tables import Column
 
 INTEGERS: Final = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 TEXTS: Final = frozenset({"char", "varchar"})

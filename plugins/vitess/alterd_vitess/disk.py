@@ -16,11 +16,11 @@ import msgspec
 
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.strategy import Session
+from alterd_runtime.mysql.tables import Table
 from alterd_runtime.settings import VitessSettings
 from alterd_vitess.errors import CannotRunOnline, NoRoom
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import open_rows
-from alterd_vitess.tables import Table
 
 LOOK_EVERY = 15.0
 """Seconds between two looks at the disk."""

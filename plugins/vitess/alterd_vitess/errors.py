@@ -8,7 +8,7 @@ AlterdError
 │       └── CannotRunOnline    the table, the change or the server is nothing for an online change; its parent's code
 └── MigrationFailed (contracts)
     ├── StatementFailed (contracts)
-    │   └── DuplicateRows      two rows of the source have the same value in a unique key of the new table
+    │   └── DuplicateRows (contracts)   two rows have the same value in a unique key of the new table
     ├── NoRoom                 the primary's disk would have become full
     ├── ChecksumMismatch       source and shadow differ where nothing changed them, and a repair did not last
     └── TableChanged           somebody else changed the table or the shadow meanwhile
@@ -18,17 +18,11 @@ AlterdError
 
 from __future__ import annotations
 
-from alterd_contracts.errors import Interrupted, MigrationFailed, StatementFailed, StatementRefused
+from alterd_contracts.errors import Interrupted, MigrationFailed, StatementRefused
 
 
 class CannotRunOnline(StatementRefused):
     """The change cannot be run online."""
-
-
-class DuplicateRows(StatementFailed):
-    """Two rows have the same value in a unique key of the new table."""
-
-    code = "duplicate_rows"
 
 
 class KeysNotKept(Interrupted):

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from alterd_runtime.mysql.quoting import identifier
+from alterd_runtime.mysql.tables import Column, Index, Table
 from alterd_runtime.sql import Clause, ClauseKind
 from alterd_vitess.choosing import choose_key
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.keys import Key
 from alterd_vitess.reading import read_column
-from alterd_vitess.tables import Column, Index, Table
 
 _NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year"})
 _TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"})

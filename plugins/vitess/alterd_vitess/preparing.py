@@ -9,6 +9,7 @@ from alterd_contracts.names import ArtifactKind
 from alterd_contracts.strategy import Session, Task
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, STREAMS
+from alterd_runtime.mysql.tables import Table, read_table
 from alterd_runtime.settings import VitessSettings
 from alterd_runtime.sql import split_alter
 from alterd_vitess.analyzing import analyze_source
@@ -27,7 +28,6 @@ from alterd_vitess.sessions import open_rows, show_create, time_zone_of
 from alterd_vitess.shadow import make_shadow, marker
 from alterd_vitess.shapes import shape_obstacles
 from alterd_vitess.statements import Statements
-from alterd_vitess.tables import Table, read_table
 
 XA_PATIENCE = 60.0
 """Seconds for XA transactions that were prepared before the stream began to be ended."""

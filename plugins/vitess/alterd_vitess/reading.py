@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from alterd_runtime.mysql.quoting import identifier
+from alterd_runtime.mysql.tables import Column
 from alterd_vitess.conversions import INTEGERS
 from alterd_vitess.errors import CannotRunOnline
-from alterd_vitess.tables import Column
 
 _FRACTIONS: Final = frozenset({"decimal", "float", "double"})
 _FLOATS: Final = frozenset({"float", "double"})

@@ -12,9 +12,9 @@ from alterd_contracts.errors import StatementFailed
 from alterd_contracts.strategy import Session, Task
 from alterd_runtime.mysql.quoting import identifier
 from alterd_runtime.mysql.scratch import without_auto_increment
+from alterd_runtime.mysql.tables import Table
 from alterd_vitess.errors import CannotRunOnline
 from alterd_vitess.mapping import Mapping
-from alterd_vitess.tables import Table
 
 DUPLICATE_ENTRY = 1062
 LOCK_WAIT_TIMEOUT = 1205

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from alterd_contracts.errors import AlterdError
+from alterd_runtime.mysql.tables import Table
 from alterd_runtime.sql import Clause, ClauseKind
 from alterd_vitess.errors import CannotRunOnline
-from alterd_vitess.tables import Table
 
 DOC_ID: Final = "FTS_DOC_ID"
 

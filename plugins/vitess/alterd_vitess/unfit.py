@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alterd_contracts.errors import StatementFailed
+from alterd_contracts.errors import DuplicateRows, StatementFailed
 from alterd_contracts.strategy import Session
-from alterd_vitess.errors import DuplicateRows
 from alterd_vitess.locating import shadow_rows
 from alterd_vitess.ranges import Range
 from alterd_vitess.run import Run

@@ -24,6 +24,7 @@ from alterd_contracts.strategy import (
 )
 from alterd_runtime.mysql.artifacts import listed
 from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, CUTOVERS, STREAMS
+from alterd_runtime.mysql.tables import read_table
 from alterd_runtime.settings import load
 from alterd_runtime.sql import split_alter
 from alterd_vitess.constraints import stays_renamable
@@ -45,7 +46,6 @@ from alterd_vitess.relations import settle
 from alterd_vitess.sessions import show_create, time_zone_of
 from alterd_vitess.shadow import make_shadow
 from alterd_vitess.shapes import shape_obstacles
-from alterd_vitess.tables import read_table
 
 TRIED = "_alterd_tried"
 """The shadow on an empty copy."""

@@ -10,6 +10,7 @@ import structlog
 from alterd_contracts.errors import BusUnreachable
 from alterd_contracts.migration import Migration
 from alterd_contracts.topology import Shard
+from alterd_executor import accounts
 from alterd_executor.kept import write_record
 from alterd_executor.protocol import Access
 from alterd_executor.shards import find_shard
@@ -37,6 +38,11 @@ def fence_of(record: Migration, executor: str) -> Fence:
     )
 
 
+def older(fence: Fence) -> Fence:
+    """Of the attempt before."""
+    return msgspec.structs.replace(fence, attempt=fence.attempt - 1)
+
+
 async def claim(world: World, record: Migration) -> Access:
     """The shard's primary, with the fence taken and every older attempt gone.
 
@@ -49,6 +55,8 @@ async def claim(world: World, record: Migration) -> Access:
     async with await Session.open(primary.address, primary.credentials, name=fence.session_name) as session:
         await ensure(session)
         await fence.take_over(session)
+        if record.attempt > 1:
+            await accounts.end(session, older(fence))
         async with fence.transaction(session):
             await write_record(session, record)
     return Access(
@@ -67,7 +75,9 @@ async def end_on_server(access: Access, fence: Fence) -> int:
     successor = msgspec.structs.replace(fence, attempt=fence.attempt + 1)
     credentials = Credentials(access.user, access.password)
     async with await Session.open(access.primary, credentials, name=SUPERVISOR) as session:
-        return await successor.kill_older(session)
+        killed = await successor.kill_older(session)
+        await accounts.end(session, fence)
+        return killed
 
 
 async def _shard(world: World, record: Migration) -> Shard:

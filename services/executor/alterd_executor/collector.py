@@ -15,6 +15,7 @@ from alterd_contracts.inputs import Collected
 from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact
 from alterd_contracts.topology import Shard
+from alterd_executor import accounts
 from alterd_executor.kept import retention
 from alterd_executor.reporting import publish
 from alterd_executor.shards import find_shard, keyspaces
@@ -105,6 +106,7 @@ class Collector:
                 return 0
             await ensure(session)
             await self._adopt(session, keyspace, shard)
+            await self._sweep_accounts(session, keyspace, shard)
             gone = 0
             for artifact in await artifacts.due(session, AT_ONCE, keyspace=keyspace, shard=shard.name):
                 if not await self._may_write(keyspace, shard.name):
@@ -129,6 +131,16 @@ class Collector:
                 continue  # nobody knows what became of it: a person has to look
             seconds = retention(decoded(entry.value, entry.key), self._world.settings.retain_artifacts)
             await artifacts.collect_after(session, row["table_schema"], row["name"], seconds)
+
+    async def _sweep_accounts(self, session: Session, keyspace: str, shard: Shard) -> None:
+        """Drops accounts of migrations that ended without their last attempt."""
+        for account in await accounts.left(session):
+            if (account.keyspace, account.shard) != (keyspace, shard.name):
+                continue
+            if await read_record(self._world.records, subjects.open_key(keyspace, shard.name, account.migration_uuid)):
+                continue  # its attempts end it
+            await accounts.remove(session, account)
+            log.info("collector.account_dropped", user=account.user, migration=account.migration_uuid)
 
     async def _may_write(self, keyspace: str, shard: str) -> bool:
         deadline = time.monotonic() + PATIENCE

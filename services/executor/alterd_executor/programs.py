@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from alterd_executor.folders import note_program
+
 LAUNCHER = Path(__file__).with_name("launch.py")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that a program gets of our own environment, which may name secrets."""
@@ -37,6 +39,7 @@ async def run_program(argv: Sequence[str], env: Mapping[str, str], cwd: Path, te
         start_new_session=True,
     )
     assert process.stdout is not None
+    note = note_program(cwd, process.pid)
     telling = asyncio.create_task(pump(process.stdout, tell))
     try:
         code = await process.wait()
@@ -51,6 +54,7 @@ async def run_program(argv: Sequence[str], env: Mapping[str, str], cwd: Path, te
     finally:
         _signal(process.pid, signal.SIGKILL)  # whatever is left of the group
         await process.wait()
+        note.unlink(missing_ok=True)
         telling.cancel()
 
 

@@ -18,6 +18,7 @@ from alterd_executor.checking import Checker
 from alterd_executor.children import Nursery
 from alterd_executor.cleaning import Cleaner
 from alterd_executor.collector import Collector
+from alterd_executor.folders import sweep
 from alterd_executor.identity import Identity
 from alterd_executor.presence import Presence
 from alterd_executor.receiving import Receiver
@@ -75,6 +76,7 @@ async def serve(context: Context) -> None:
     )
     checker = Checker(records=world.records, topology=world.topology, strategies=strategies, checks=plugins.checks())
     collector = Collector(world)
+    await asyncio.to_thread(sweep, world.settings.workdir)
     world.nursery.prepare()
     try:
         await presence.renew()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -31,6 +28,7 @@ from alterd_contracts.work import Reached, Work
 from alterd_executor.children import Child
 from alterd_executor.claiming import claim, end_on_server, fence_of
 from alterd_executor.course import Course
+from alterd_executor.folders import attempt_folder, sweep
 from alterd_executor.granting import Standing, standing
 from alterd_executor.logbook import Logbook
 from alterd_executor.protocol import (
@@ -175,9 +173,10 @@ class Supervisor:
         except AlterdError as error:
             return RunFailed(error=error.info())
         self._logbook.info(f"attempt {record.attempt} on executor {world.identity.executor}")
+        await asyncio.to_thread(sweep, world.settings.workdir, record)
         access = await claim(world, record)
         failpoint("executor.claimed")
-        async with _workdir(world.settings.workdir, record) as workdir:
+        async with attempt_folder(world.settings.workdir, record) as workdir:
             start = Start(
                 record=self._record,
                 strategy=runner,
@@ -346,13 +345,3 @@ async def _all_of(*tasks: asyncio.Task[Any]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def _workdir(base: str, record: Migration) -> AsyncIterator[Path]:
-    """A folder that only this process's user can read, removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix=f"alterd-{record.migration_uuid}-{record.attempt}-", dir=base or None))
-    try:
-        yield folder
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -313,6 +313,17 @@ class RunTask:
         failpoint("run.artifact_declared")
         return artifact.name
 
+    async def tool_artifacts(self, endings: Sequence[str]) -> tuple[str, ...]:
+        session = await self.primary()
+        try:
+            declared = await artifacts.declare_tools(session, self._fence, self._record.mysql_schema, endings)
+        finally:
+            await self._close(session)
+        for artifact in declared:
+            self._send(ArtifactNow(name=artifact.name))
+        failpoint("run.artifact_declared")
+        return tuple(artifact.name for artifact in declared)
+
     async def forget_artifact(self, name: str) -> None:
         session = await self.primary()
         try:
@@ -332,8 +343,10 @@ class RunTask:
         finally:
             await self._close(session)
 
-    async def subprocess(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
-        return await run_program(argv, env, self.workdir, self._log.info)
+    async def subprocess(
+        self, argv: Sequence[str], env: Mapping[str, str], tell: Callable[[str], None] | None = None
+    ) -> int:
+        return await run_program(argv, env, self.workdir, tell or self._log.info)
 
     # How it ends -----------------------------------------------------------------------------------------------
 
@@ -346,6 +359,8 @@ class RunTask:
             await self._close(self._sessions[-1])
         async with await Session.open(self._start.access.primary, self._credentials, name=RUNNER) as session:
             await self._next().kill_older(session)
+            if self._made_account or self._record.attempt > 1:
+                await accounts.end(session, self._fence)
 
     async def finish(self, status: Status | None) -> None:
         """The last writes to the shard. `status`: where the migration ends, None when the attempt is given back.
@@ -355,7 +370,7 @@ class RunTask:
         self._flush()
         while self._sessions:
             await self._close(self._sessions[-1])
-        sweeping = self._made_account or self._record.attempt > self._record.first_attempt
+        sweeping = self._made_account or self._record.attempt > 1
         if status is None and not sweeping:
             return
         session = await self.primary()

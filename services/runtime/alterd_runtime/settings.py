@@ -139,6 +139,22 @@ class VitessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     network or disk has nothing to spare: rows are still read on the primary, and the cut-over waits for the replica."""
 
 
+class GhostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the strategy `gh-ost` finds and runs the program; read by executors."""
+
+    path: str = ""
+    """Of the program; empty: the one on the PATH. Set it where several are installed."""
+    checkpoint_interval: Annotated[int, msgspec.Meta(ge=10)] = 10
+    """Seconds between two checkpoints. Longer writes less; a dead attempt then repeats up to twice as much."""
+
+
+class PtOscSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the strategy `pt-osc` finds the program; read by executors."""
+
+    path: str = ""
+    """Of the program; empty: the one on the PATH, else the one that alterd unpacked. Set it where several are there."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -150,6 +166,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     executor: ExecutorSettings = ExecutorSettings()
     throttler: ThrottlerSettings = ThrottlerSettings()
     vitess: VitessSettings = VitessSettings()
+    ptosc: PtOscSettings = PtOscSettings()
+    ghost: GhostSettings = GhostSettings()
 
 
 def load(

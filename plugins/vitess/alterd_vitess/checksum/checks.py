@@ -16,6 +16,7 @@ import msgspec
 
 from alterd_contracts.strategy import Session
 from alterd_runtime.failpoints import failpoint
+from alterd_runtime.mysql.tables import Index, Table, read_table
 from alterd_vitess.applying import Applying
 from alterd_vitess.checksum.apart import Apart, Ghosts
 from alterd_vitess.checksum.comparing import Alike, Comparison
@@ -26,7 +27,6 @@ from alterd_vitess.errors import ChecksumMismatch, TableChanged
 from alterd_vitess.following import Following
 from alterd_vitess.run import Run
 from alterd_vitess.sessions import open_rows
-from alterd_vitess.tables import Index, Table, read_table
 
 PASSES = 3
 """In a row in which something had to be repaired."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from alterd_runtime.mysql.quoting import identifier
-from alterd_vitess.tables import Column
+from alterd_runtime.mysql.tables import Column
 
 INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 PLAIN = INTEGERS | {"decimal", "year", "date", "time", "datetime"}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from alterd_runtime.mysql.quoting import identifier
+from alterd_runtime.mysql.tables import Column, Table
 from alterd_vitess.checksum.forms import (
     INTEGERS,
     LONG_BYTES,
@@ -23,7 +24,6 @@ from alterd_vitess.checksum.forms import (
     written,
 )
 from alterd_vitess.mapping import Filled, Mapping
-from alterd_vitess.tables import Column, Table
 
 _TEXTS = SHORT_TEXTS | LONG_TEXTS
 _GROWING_BYTES = LONG_BYTES | {"varbinary"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from alterd_contracts.errors import Refused
-from alterd_contracts.names import Artifact, ArtifactKind
+from alterd_contracts.names import Artifact, ArtifactKind, check_ending
 from alterd_runtime.mysql.errors import DUPLICATE_ENTRY, MySQLError
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.quoting import qualified
@@ -49,30 +50,49 @@ async def declare(session: Session, fence: Fence, table_schema: str, kind: Artif
 
     Raises `Fenced`, `ReadOnlyServer`.
     """
+    [artifact] = await _declare(session, fence, table_schema, kind, ("",))
+    return artifact
+
+
+async def declare_tools(
+    session: Session, fence: Fence, table_schema: str, endings: Sequence[str]
+) -> tuple[Artifact, ...]:
+    """Names of a tool's tables, alike but for `endings`; as `declare`. Raises `InvalidName`."""
+    for ending in endings:
+        check_ending(ending)
+    return await _declare(session, fence, table_schema, ArtifactKind.TOOL, endings)
+
+
+async def _declare(
+    session: Session, fence: Fence, table_schema: str, kind: ArtifactKind, endings: Sequence[str]
+) -> tuple[Artifact, ...]:
     async with fence.transaction(session):
         now: datetime = await session.value("SELECT UTC_TIMESTAMP(0)")
         second = now.replace(tzinfo=UTC)
+        await session.execute("SAVEPOINT `none`")
         while True:
-            artifact = Artifact(kind, fence.migration_uuid, second)
+            made = tuple(Artifact(kind, fence.migration_uuid, second, ending) for ending in endings)
             try:
-                await session.execute(
-                    _INSERT,
-                    (
-                        artifact.name,
-                        table_schema,
-                        fence.keyspace,
-                        fence.shard,
-                        fence.migration_uuid,
-                        fence.attempt,
-                        kind.value,
-                    ),
-                )
+                for artifact in made:
+                    await session.execute(
+                        _INSERT,
+                        (
+                            artifact.name,
+                            table_schema,
+                            fence.keyspace,
+                            fence.shard,
+                            fence.migration_uuid,
+                            fence.attempt,
+                            kind.value,
+                        ),
+                    )
             except MySQLError as error:
                 if error.errno != DUPLICATE_ENTRY:
                     raise
+                await session.execute("ROLLBACK TO SAVEPOINT `none`")
                 second += timedelta(seconds=1)  # a second of its kind within one second
             else:
-                return artifact
+                return made
 
 
 async def listed(session: Queries, owner: Owner) -> list[ListedArtifact]:

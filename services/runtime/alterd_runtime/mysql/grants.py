@@ -51,6 +51,10 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 ALL_PARTS = (Part.EXECUTOR, Part.THROTTLER, Part.DOCTOR)
 HEARTBEAT = (Part.EXECUTOR, Part.THROTTLER)
 VITESS = ("vitess",)
+BINLOG = ("vitess", "gh-ost")
+TRIGGERS = ("vitess", "gh-ost", "pt-osc")
+TOOLS = "gh-ost, pt-osc"
+ACCOUNTS = "gh-ost, pt-osc and others that ask for an account"
 VIEWS = "views"
 
 
@@ -58,8 +62,8 @@ def _need(place: Place, privilege: str, why: str, parts: tuple[Part, ...] = (Par
     return Need(place=place, privilege=privilege, why=why, parts=parts)
 
 
-def _online(place: Place, privilege: str, why: str) -> Need:
-    return Need(place=place, privilege=privilege, why=why, strategies=VITESS)
+def _online(place: Place, privilege: str, why: str, strategies: tuple[str, ...] = VITESS) -> Need:
+    return Need(place=place, privilege=privilege, why=why, strategies=strategies)
 
 
 def _seldom(place: Place, privilege: str, why: str, only: str, strategies: tuple[str, ...] = ()) -> Need:
@@ -73,10 +77,17 @@ NEEDS: tuple[Need, ...] = (
     _need(Place.SCHEMA, "ALTER", "ALTER TABLE, and the old name of a RENAME"),
     _need(Place.SCHEMA, "DROP", "the old name of a RENAME; the collector drops artifacts"),
     _need(Place.SCHEMA, "REFERENCES", "MySQL asks for it on the parent of a foreign key"),
-    _online(Place.SCHEMA, "DELETE", "touched keys are taken out of the shadow and put in again"),
-    _online(Place.SCHEMA, "LOCK TABLES", "the cut-over"),
+    _online(Place.SCHEMA, "DELETE", "touched keys are taken out of the shadow and put in again", TRIGGERS),
+    _online(Place.SCHEMA, "LOCK TABLES", "the cut-over", BINLOG),
     _online(Place.SCHEMA, "CREATE TEMPORARY TABLES", "keys whose rows are looked up in the shadow"),
-    _online(Place.SCHEMA, "TRIGGER", "a table's triggers are hidden from who lacks it: a swap would lose them unseen"),
+    _online(
+        Place.SCHEMA,
+        "TRIGGER",
+        "a table's triggers are hidden from who lacks it: a swap would lose them unseen",
+        TRIGGERS,
+    ),
+    _seldom(Place.SCHEMA, "UPDATE", "their accounts get it: they make and use tables", TOOLS),
+    _seldom(Place.SCHEMA, "INDEX", "the same", TOOLS),
     _seldom(Place.SCHEMA, "CREATE VIEW", "views are created, altered and replaced", VIEWS),
     _seldom(Place.SCHEMA, "SHOW VIEW", "definitions of views before and after", VIEWS),
     _need(Place.SIDECAR, "SELECT", "the fence, the heartbeat, what a run remembers", HEARTBEAT),
@@ -96,20 +107,17 @@ NEEDS: tuple[Need, ...] = (
         Place.PERFORMANCE, "SELECT", "who replicates from whom; sessions of older attempts; metadata locks", ALL_PARTS
     ),
     _need(Place.SERVER, "SESSION_VARIABLES_ADMIN", "innodb_strict_mode for old definitions; tries are not replicated"),
-    _online(Place.SERVER, "REPLICATION SLAVE", "the change stream"),
-    _online(Place.SERVER, "REPLICATION CLIENT", "filters of the binary log"),
+    _online(Place.SERVER, "REPLICATION SLAVE", "the change stream", BINLOG),
+    _online(Place.SERVER, "REPLICATION CLIENT", "filters of the binary log", BINLOG),
     _online(Place.SERVER, "XA_RECOVER_ADMIN", "prepared XA transactions"),
-    _online(Place.SERVER, "PROCESS", "foreign keys by which tables of other schemas refer to the table"),
+    _online(Place.SERVER, "PROCESS", "foreign keys by which tables of other schemas refer to the table", BINLOG),
     _seldom(
         Place.SERVER, "CONNECTION_ADMIN", "KILL of who is in the way", "--force-cut-over-after, force-cutover", VITESS
     ),
     _seldom(Place.SERVER, "SET_ANY_DEFINER", "before 8.2 it is SET_USER_ID", "views of another definer"),
-    _seldom(
-        Place.SERVER, "CREATE USER", "accounts of one attempt", "gh-ost, pt-osc and others that ask for an account"
-    ),
-    _seldom(
-        Place.SERVER, "GRANT OPTION", "what such an account gets", "gh-ost, pt-osc and others that ask for an account"
-    ),
+    _seldom(Place.SERVER, "CREATE USER", "accounts of one attempt", ACCOUNTS),
+    _seldom(Place.SERVER, "GRANT OPTION", "what such an account gets", ACCOUNTS),
+    _seldom(Place.SERVER, "CONNECTION_ADMIN", "KILL of what such an account still does", ACCOUNTS),
 )
 """All of them, in the order of the document."""
 
@@ -185,6 +193,11 @@ def needs(*, strategy: str = "", part: Part | None = None, views: bool = False, 
         and (part is None or part in need.parts)
         and (seldom or not need.only or (views and need.only == VIEWS))
     ]
+
+
+def for_accounts(strategy: str) -> list[Need]:
+    """What only a strategy needs that asks for an account, or only `strategy` for the one that it asks for."""
+    return [need for need in NEEDS if need.only == ACCOUNTS or strategy in need.only.split(", ")]
 
 
 def statements(lacking: Iterable[Need], schema: str, account: str) -> list[str]:

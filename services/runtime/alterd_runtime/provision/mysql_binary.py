@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from enum import StrEnum
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -15,11 +14,12 @@ import msgspec
 from alterd_contracts.errors import ShardUnreachable
 from alterd_runtime.mysql.server import OLDEST
 from alterd_runtime.provision.folders import CACHE_VARIABLE, cache_folder
+from alterd_runtime.provision.from_debian import run_script
 
 CACHED = "mysql-9.7"
 """Folder within the cache folder; its `mysqld` is a wrapper."""
 
-_SCRIPT = "mysql_from_debian.sh"
+_SCRIPT = Path(__file__).with_name("mysql_from_debian.sh")
 _NEEDED = ("apt-get", "apt-config", "dpkg-deb", "flock", "bash")
 _VERSION = re.compile(r"\bVer (\d+)\.(\d+)\.(\d+)")
 # An ordinary user's PATH on Debian leaves these out, and distributions install mysqld there.
@@ -106,28 +106,12 @@ def from_debian(progress: Callable[[str], None]) -> MySQLBinary:
         return found
     folder = cache_folder() / CACHED
     progress(f"unpacking MySQL into {folder}")
-    with resources.as_file(resources.files(__package__).joinpath(_SCRIPT)) as script:
-        try:
-            _run(["bash", str(script), str(folder)], progress)
-        except OSError as error:
-            raise _cannot(f"bash does not run: {error.strerror}") from error
+    if why := run_script(_SCRIPT, folder, progress):
+        raise _cannot(why)
     found = cached(progress)
     if found is None:
         raise _cannot(f"{folder} holds no usable mysqld: remove it and try again")
     return found
-
-
-def _run(argv: list[str], progress: Callable[[str], None]) -> None:
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
-    ) as script:
-        assert script.stdout is not None
-        assert script.stderr is not None
-        for step in script.stdout:
-            progress(step.rstrip())
-        errors = script.stderr.read().strip()
-    if script.returncode:
-        raise _cannot(errors or f"the script ended with {script.returncode}")
 
 
 def _cannot(reason: str) -> ShardUnreachable:

@@ -1,0 +1,13 @@
+"""The door: what this plugin registers."""
+
+from __future__ import annotations
+
+from alterd_contracts import hookimpl
+from alterd_contracts.hookspecs import StrategyRegister
+from alterd_ptosc.ptosc import PtOsc
+
+
+@hookimpl
+def alterd_register_strategies(register: StrategyRegister) -> None:
+    """Adds `pt-osc`."""
+    register.add(PtOsc())

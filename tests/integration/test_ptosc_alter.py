@@ -1,0 +1,164 @@
+"""The real pt-online-schema-change on a real MySQL, through an attempt: changes that come to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alterd_contracts.strategy import Wanted
+from alterd_executor.protocol import ReadyNow, RunCompleted, ThrottledNow, VerdictNow
+from tests.integration.ptosc_support import SLOWLY, altering, command_lines, filled, nothing_left, triggers
+from tests.integration.vitess_support import Running, phases, progress
+from tests.support import eventually
+from tests.support.shop import Shop
+from tests.support.tools import any_pt_osc, newest_pt_osc
+from tests.support.writers import SHAPES, Writers
+
+GO = VerdictNow(go=True, reason="", valid_seconds=3600.0)
+WAIT = VerdictNow(go=False, reason="replica lag 9 s", valid_seconds=3600.0)
+
+
+@pytest.fixture(params=["any", "newest"])
+def tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What this machine has, which may be old, and the newest version."""
+    path = any_pt_osc() if request.param == "any" else newest_pt_osc()
+    monkeypatch.setenv("ALTERD_PTOSC__PATH", path)
+    return path
+
+
+@pytest.fixture(params=["required", "off"])
+def tls(request: pytest.FixtureRequest, shop: Shop) -> Iterator[str]:
+    if request.param == "required":
+        change = ["SET GLOBAL require_secure_transport = ON"]
+        back = ["SET GLOBAL require_secure_transport = OFF"]
+    else:
+        [(certificate,)] = shop.run("SELECT @@global.ssl_cert")
+        change = ["SET GLOBAL ssl_cert = 'nowhere'", "ALTER INSTANCE RELOAD TLS NO ROLLBACK ON ERROR"]
+        back = [f"SET GLOBAL ssl_cert = '{certificate}'", "ALTER INSTANCE RELOAD TLS"]
+    for statement in change:
+        shop.run(statement)
+    yield request.param
+    for statement in back:
+        shop.run(statement)
+
+
+@pytest.mark.usefixtures("tool")
+async def test_a_change_under_writes_keeps_every_row(shop: Shop, tmp_path: Path) -> None:
+    writers = Writers(shop, SHAPES["int"], pause=0.002)
+    await asyncio.to_thread(writers.create, 3000)
+    shop.run("ANALYZE TABLE item")
+    record = altering(shop, **SLOWLY)
+    with writers.writing():
+        running = await Running.start(shop, record, tmp_path)
+        await running.until_copied(100)
+        ending = await running.ending(90)
+        await asyncio.sleep(0.3)  # writes to the new table
+    assert isinstance(ending, RunCompleted), ending
+    assert writers.failures == []
+    writers.check("c = 7")
+    assert shop.columns("item")[0] == "c"
+    assert "by_a" in shop.indexes("item")
+    assert phases(running.attempt) == ["prepare", "copy", "cut-over"]
+    copied = [each.rows_copied for each in progress(running.attempt)]
+    assert copied == sorted(copied)
+    [(counted,)] = {(ending.rows_copied,)}
+    assert counted == ending.table_rows > 0
+    nothing_left(shop, record, tmp_path)
+
+
+@pytest.mark.usefixtures("tool")
+async def test_a_new_account_signs_in_with_and_without_tls(shop: Shop, tmp_path: Path, tls: str) -> None:
+    filled(shop)
+    record = altering(shop)
+    running = await Running.start(shop, record, tmp_path)
+    ending = await running.ending()
+    assert isinstance(ending, RunCompleted), (ending, tls)
+    nothing_left(shop, record, tmp_path)
+
+
+@pytest.mark.usefixtures("tool")
+async def test_a_held_swap_waits_while_writes_go_on(shop: Shop, tmp_path: Path) -> None:
+    filled(shop)
+    record = altering(shop)
+    running = await Running.start(shop, record, tmp_path, postponed=True)
+    await eventually(lambda: ReadyNow(ready=True) in running.attempt.sent, 30)
+    shop.run("INSERT INTO item (a, b) VALUES (-1, 'late')")
+    shop.run("UPDATE item SET b = 'changed' WHERE id = 7")
+    shop.run("DELETE FROM item WHERE id = 8")
+    assert shop.columns("item") == ["id", "a", "b"]
+    assert len(triggers(shop)) == 3
+    await running.attempt.permit()
+    assert isinstance(await running.ending(), RunCompleted)
+    assert shop.run("SELECT COUNT(*), SUM(b = 'late'), SUM(b = 'changed'), SUM(c = 7) FROM item") == [(400, 1, 1, 400)]
+    nothing_left(shop, record, tmp_path)
+
+
+@pytest.mark.usefixtures("tool")
+async def test_throttled_it_copies_nothing_until_it_is_released(shop: Shop, tmp_path: Path) -> None:
+    filled(shop, 2000)
+    record = altering(shop, **SLOWLY)
+    running = await Running.start(shop, record, tmp_path)
+    await running.until_copied(100)
+    running.attempt.task.throttle.hear(WAIT)
+    sent = running.attempt.sent
+    await eventually(lambda: any(isinstance(each, ThrottledNow) and each.reason == WAIT.reason for each in sent))
+    before = rows_in_new_table(shop)
+    await asyncio.sleep(1.5)
+    assert rows_in_new_table(shop) == before < 2000
+    running.attempt.task.throttle.hear(GO)
+    assert isinstance(await running.ending(), RunCompleted)
+    assert shop.run("SELECT COUNT(*) FROM item") == [(2000,)]
+    nothing_left(shop, record, tmp_path)
+
+
+async def test_paused_it_waits_before_the_swap_too(shop: Shop, tmp_path: Path) -> None:
+    filled(shop)
+    record = altering(shop)
+    running = await Running.start(shop, record, tmp_path, postponed=True)
+    await eventually(lambda: ReadyNow(ready=True) in running.attempt.sent, 30)
+    await running.attempt.task.hear(Wanted(paused=True, may_complete=False))
+    await asyncio.sleep(1.5)
+    assert not running.task.done()
+    await running.attempt.permit()
+    assert isinstance(await running.ending(), RunCompleted)
+
+
+async def test_the_password_is_on_no_command_line_and_in_no_log(shop: Shop, tmp_path: Path) -> None:
+    filled(shop, 2000)
+    running = await Running.start(shop, altering(shop, **SLOWLY), tmp_path)
+    await running.until_copied(50)
+    defaults = tmp_path / "pt-osc.cnf"
+    assert defaults.stat().st_mode & 0o777 == 0o600
+    password = next(line for line in defaults.read_text().splitlines() if line.startswith("password"))
+    secret = password.partition("=")[2].strip('"')
+    assert len(secret) > 20
+    assert not [line for line in command_lines() if secret in line]
+    assert isinstance(await running.ending(), RunCompleted)
+    assert secret not in running.attempt.log()
+    assert secret not in repr(running.attempt.sent)
+
+
+async def test_a_child_keeps_its_parent_free(shop: Shop, tmp_path: Path) -> None:
+    """The old table's foreign keys are dropped: its rows do not keep parents from being deleted."""
+    shop.run("CREATE TABLE parent (id INT PRIMARY KEY)")
+    shop.run("INSERT INTO parent VALUES (1), (2)")
+    shop.run("CREATE TABLE child (id INT PRIMARY KEY, p INT, CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (id))")
+    shop.run("INSERT INTO child VALUES (1, 1), (2, 2)")
+    record = altering(shop, "ALTER TABLE child ADD c INT", "child")
+    running = await Running.start(shop, record, tmp_path)
+    assert isinstance(await running.ending(), RunCompleted)
+    shop.run("DELETE FROM child WHERE p = 2")
+    shop.run("DELETE FROM parent WHERE id = 2")
+    assert shop.run(
+        "SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS"
+        f" WHERE CONSTRAINT_SCHEMA = '{shop.schema}' AND TABLE_NAME = 'child'"
+    ) == [(1,)]
+    nothing_left(shop, record, tmp_path)
+
+
+def rows_in_new_table(shop: Shop) -> int:
+    [new] = [name for name in shop.tables() if name.startswith("_alterd_shd_")]
+    return int(shop.run(f"SELECT COUNT(*) FROM {new}")[0][0])
