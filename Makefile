@@ -4,8 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
-# Two processes, each with servers of its own; a server that is given is not shared by two.
-SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 2 --dist loadfile)
+# Two processes, each with servers of its own, the long files first; a server that is given is not shared by two.
+SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 2 --dist loadfile --no-loadscope-reorder)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint format bench bench-scheduler clean
