@@ -29,6 +29,8 @@ _LIKE = (
     (re.compile(r"\b(executor-)?[\w.-]+-[0-9]{2,}\b"), "EXECUTOR"),
     (re.compile(r"\b[0-9]+(\.[0-9]+)?( ms| s| sec\b|s\b)"), "SECONDS"),
     (re.compile(r"\bpid [0-9]+|\bprocess [0-9]+|connection [0-9]+"), "NUMBER"),
+    (re.compile(r"\battempt [0-9]+"), "attempt"),
+    (re.compile(r"\b[0-9]+ %"), "PART"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"-{3,}"), "---"),
 )
