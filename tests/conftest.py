@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from alterd_runtime.provision.nats_server import NatsServer
@@ -12,6 +13,9 @@ from alterd_runtime.provision.replication import follow
 from alterd_runtime.provision.server import Server
 from tests.support.servers import new_server, provided_shop
 from tests.support.shop import Shop
+
+hypothesis.settings.register_profile("alterd", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("alterd")
 
 
 @pytest.fixture(scope="session")
