@@ -14,7 +14,8 @@ from alterd_runtime.provision.server import Server
 from tests.support.servers import new_server, provided_shop
 from tests.support.shop import Shop
 
-hypothesis.settings.register_profile("alterd", deadline=None)  # a busy machine is no fault
+# a busy machine is no fault
+hypothesis.settings.register_profile("alterd", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("alterd")
 
 
