@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from alterd_runtime.provision.nats_server import NatsServer
@@ -12,6 +13,10 @@ from alterd_runtime.provision.replication import follow
 from alterd_runtime.provision.server import Server
 from tests.support.servers import new_server, provided_shop
 from tests.support.shop import Shop
+
+# a busy machine is no fault
+hypothesis.settings.register_profile("alterd", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("alterd")
 
 
 @pytest.fixture(scope="session")

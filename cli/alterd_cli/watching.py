@@ -25,6 +25,7 @@ async def follow(bus: Bus, uuids: Sequence[str], *, expected: Collection[Key] = 
     `expected`: shard migrations whose records may not be written yet. Without it an unknown uuid raises
     `UnknownMigration`.
     """
+    uuids = tuple(dict.fromkeys(uuids))  # the server refuses to watch one key twice
     patterns = [key for uuid in uuids for key in (subjects.open_key("*", "*", uuid), subjects.done_key("*", "*", uuid))]
     records = bus.bucket(subjects.STATE).watch(*patterns)
     progress = bus.bucket(subjects.PROGRESS).watch(*(subjects.progress_key("*", "*", uuid) for uuid in uuids))

@@ -22,7 +22,7 @@ class Fact(StrEnum):
     STARTED = "started"
     PHASE = "phase"
     PERMITTED = "permitted"
-    """A later attempt has the exclusive place again."""
+    """It has its place on the shard again: the exclusive one, or any after a pause."""
     READY_TO_COMPLETE = "ready_to_complete"
     """Whether only the completion is left: the event's `ready_to_complete` says yes or no."""
     THROTTLED = "throttled"

@@ -91,6 +91,11 @@ QUEUE_FLAGS = (
     SKIP_TOPO,
 )
 """What the queue does for every strategy that is managed; such a strategy declares them all."""
+PREFER_INSTANT_DDL = FlagDeclaration(
+    name="prefer-instant-ddl",
+    kinds=(StatementKind.ALTER_TABLE,),
+    help="by ALGORITHM=INSTANT where MySQL can do it so, else as without the flag",
+)
 NOT_YET = ("declarative",)
 """Flags that are known and refused, whatever the strategy: what they ask for is not there."""
 ALLOW_ZERO_IN_DATE = FlagDeclaration(

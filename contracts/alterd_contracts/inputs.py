@@ -31,6 +31,10 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     tail_phases: tuple[str, ...] = ()
     resumable: bool = True
     """False: what dies with its executor or primary begins anew, once by itself."""
+    pausable: bool = True
+    """False: once a run of it has begun it cannot wait."""
+    special_plan: str = ""
+    """What MySQL does at once by itself, as the shards that could be asked agree; the column's text."""
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):

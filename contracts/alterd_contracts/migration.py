@@ -119,6 +119,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """By a user, or because its shard is held: it does not begin, a run of it waits."""
     pause_requested: bool = False
     """By a user; stays when a hold ends."""
+    pausable: bool = True
+    """A run of it can wait; what MySQL carries out alone cannot."""
+    parked: bool = False
+    """Paused while it had a place on its shard, which others have now; it goes on when there is one for it again."""
     held: bool = False
     """Its keyspace or shard is on hold."""
     priority: int = 0

@@ -151,6 +151,8 @@ class CheckReply(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.ch
 
     errors: tuple[ErrorInfo, ...] = ()
     warnings: tuple[str, ...] = ()
+    special_plans: tuple[str, ...] = ()
+    """Of each statement what `Strategy.special_plan` says; empty where no statement has one."""
 
 
 class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +207,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.throttle.ve
     denied: dict[str, float] = {}
     """What users throttle here: an app's name → which part of its questions is answered with wait, above 0 to 1. An app
     is a list of names joined by colons, and denied if one of them is."""
+    thresholds: dict[str, float] = {}
+    """By which it judges: a metric's name → the value above which it says wait."""
     valid_seconds: float
     """From its receipt, by the reader's own monotonic clock; after that the reader waits."""
     throttler: str

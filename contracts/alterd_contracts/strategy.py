@@ -309,6 +309,14 @@ class Strategy(ABC):
         """What speaks against `change`, beyond MySQL's own word on the empty copy. No side effects."""
         return ()
 
+    async def special_plan(self, change: Migration, shard: ShardView) -> str:  # noqa: ARG002
+        """What the server does at once by itself, as the column `special_plan` tells it: ``{"operation":"…"}``.
+
+        Asked before `check`, which finds it in `change`. Such a migration is immediate: while its completion is held
+        back it is not begun. Empty: no such thing. No side effects.
+        """
+        return ""
+
     async def plan(self, change: Migration, shard: ShardView) -> Sequence[PlanStep]:  # noqa: ARG002
         """What `run` would do. No side effects."""
         return (PlanStep(statement=1, action="run", sql=change.migration_statement),)

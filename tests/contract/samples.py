@@ -132,6 +132,7 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         go=False,
         reason="lag 7.30 > 5 on 127.0.0.1:3307",
         metrics={"lag": 7.3},
+        thresholds={"lag": 5.0},
         denied={"online-ddl": 0.5},
         valid_seconds=1.0,
         throttler="host-1",

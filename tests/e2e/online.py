@@ -21,8 +21,8 @@ from tests.support.shop import Shop
 
 ROWS, SEED, RATE = 6_000, 11, 300
 SMALL = {
-    "ALTERD_VITESS__CHUNK_ROWS": "5",
-    "ALTERD_VITESS__MAX_CHUNK_ROWS": "8",
+    "ALTERD_VITESS__CHUNK_ROWS": "2",
+    "ALTERD_VITESS__MAX_CHUNK_ROWS": "3",
     "ALTERD_VITESS__CHECKPOINT_INTERVAL": "0.2",
 }
 """Chunks so small that a copy takes seconds."""

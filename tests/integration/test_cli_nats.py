@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alterd_cli.watching import follow
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import SyntaxRefused, UnknownTable
@@ -182,6 +183,9 @@ class TestShow:
         assert uuids("deploy-1", "-k", "shop") == [("shop", "0"), ("shop", "1")]
         assert uuids("all", "--shard", "1") == [("shop", "1")]
         assert uuids("failed") == []
+        assert uuids("all", "--limit", "1") == [("shop", "0"), ("shop", "1")]
+        assert uuids("all", "--skip", "1", "--limit", "1") == [("other", "0")]
+        assert uuids("all", "--newest-first", "--limit", "2") == [("old", "0"), ("other", "0")]
 
     def test_as_table_one_line_over_all_shards(self, alterd: CommandLine) -> None:
         out, err = alterd.run("show", "-k", "shop")
@@ -256,6 +260,15 @@ class TestWatch:
         alterd.on_bus(complete)
         process.communicate(timeout=20)
         assert process.returncode == 0
+
+    def test_a_uuid_that_is_given_twice(self, alterd: CommandLine) -> None:
+        alterd.run("watch", OTHER, OTHER, code=0)
+
+        async def twice(bus: Bus) -> None:
+            async with asyncio.timeout(20):
+                assert await follow(bus, [OTHER, OTHER]) == 0
+
+        alterd.on_bus(twice)
 
     def test_unknown(self, alterd: CommandLine) -> None:
         alterd.run("watch", OTHER.replace("1", "9"), code=3)

@@ -21,6 +21,7 @@ from alterd_executor.children import Nursery
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
 from alterd_executor.throttling import Throttling
+from alterd_executor.watching import Following
 from alterd_executor.world import World
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.mysql import artifacts
@@ -103,6 +104,7 @@ async def yard(nats: NatsServer, shop: Shop, tmp_path: Path) -> AsyncIterator[Ya
             settings=ExecutorSettings(),
             strategies=Strategies(),
             records=bus.bucket(subjects.STATE),
+            following=Following(bus.bucket(subjects.STATE)),
             topology=bus.bucket(subjects.TOPOLOGY),
             progress=bus.bucket(subjects.PROGRESS),
             nursery=Nursery(),

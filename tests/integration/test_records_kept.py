@@ -20,8 +20,7 @@ async def test_a_record_is_dropped_in_time_unless_artifacts_are_left_and_the_lea
         storage = Storage(bus.fenced(subjects.STATE), keep=1.0)
         await storage.begin(Epoch(leader="one", started_at=datetime.now(UTC)))
         gone, left = row(Status.FAILED, shard="0"), row(Status.COMPLETE, shard="1", artifacts="_alterd_old_x,")
-        for record in (gone, left):
-            await storage.write(record, before=None)
+        await storage.write([(gone, None), (left, None)])
 
         async def dropped() -> bool:
             return await storage.done("commerce", "0", gone.migration_uuid) is None

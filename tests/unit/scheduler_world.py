@@ -6,7 +6,7 @@ queue. A budget of writes kills a leader at any of them. Nothing here waits, so 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Outcome
 from alterd_contracts.subjects import Bucket
 from alterd_contracts.work import Work
-from alterd_runtime.bus import Bus, Entry, Message, StaleWrite
+from alterd_runtime.bus import Bus, Entry, Message, Outgoing, StaleWrite, Write
 from alterd_runtime.settings import SchedulerSettings
 from alterd_scheduler.term import Term
 
@@ -34,12 +34,6 @@ class Crash(Exception):
     """The leader is killed."""
 
 
-class Stored(msgspec.Struct):
-    """What `Bus.last` gives."""
-
-    headers: dict[str, str]
-
-
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     """Runs what never waits."""
     try:
@@ -50,6 +44,13 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waits")
 
 
+class Stored:
+    """What is on its way is there already."""
+
+    async def stored(self) -> None:
+        return
+
+
 class Store:
     """The bucket of records, as any reader sees it."""
 
@@ -58,6 +59,9 @@ class Store:
 
     async def get(self, key: str) -> Entry | None:
         return self._world.rows.get(key)
+
+    async def get_all(self, keys: Sequence[str]) -> list[Entry | None]:
+        return [self._world.rows.get(key) for key in keys]
 
     async def list(self, *patterns: str) -> list[Entry]:
         found = [entry for key, entry in self._world.rows.items() if any(_matches(key, each) for each in patterns)]
@@ -82,14 +86,22 @@ class Fenced:
         self._sequence = self._world.put(key, value)
         return self._sequence
 
-    async def put(self, key: str, value: bytes, *, ttl: int = 0) -> int:  # noqa: ARG002 - nobody waits that long
-        self._check()
-        self._sequence = self._world.put(key, value)
-        return self._sequence
+    async def put(self, key: str, value: bytes) -> None:
+        await self.write([Write(key=key, value=value)])
 
     async def delete(self, key: str) -> None:
-        self._check()
-        self._sequence = self._world.put(key, None)
+        await self.write([Write(key=key, value=None)])
+
+    async def write(self, writes: Iterable[Write]) -> None:
+        await self.send(writes)
+
+    async def send(self, writes: Iterable[Write]) -> None:
+        for write in writes:  # the leader may be killed between any two
+            self._check()
+            self._sequence = self._world.put(write.key, write.value)
+
+    async def stored(self) -> None:
+        return
 
     def _check(self) -> None:
         if self._sequence != len(self._world.history):
@@ -147,9 +159,14 @@ class World:
             self._ids.add(data.id)
             self.events.append(data)
 
-    async def last(self, _stream: object, subject: str) -> Stored | None:
-        found = [event for event in self.events if event.subject == subject]
-        return Stored({"Nats-Msg-Id": found[-1].id}) if found else None
+    async def send_all(self, messages: Sequence[Outgoing]) -> Stored:
+        for message in messages:
+            await self.publish(message.subject, message.data, id=message.id)
+        return Stored()
+
+    async def last_ids(self, _stream: object, wanted: Sequence[str]) -> list[str]:
+        last = {event.subject: event.id for event in self.events}
+        return [last.get(subject, "") for subject in wanted]
 
     async def tell(self, _subject: str, outcome: Outcome) -> None:
         self.answers.append(outcome)

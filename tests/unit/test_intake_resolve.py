@@ -17,6 +17,7 @@ from alterd_intake import resolve
 from alterd_intake.checking import judge
 from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 from alterd_vitess.vitess import Vitess
+from tests.unit.test_scheduler_rules import request as submission
 
 UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"
 ALTER = Statement(kind=StatementKind.ALTER_TABLE, ddl_action="alter", table="t", sql="alter", original="alter")
@@ -157,3 +158,18 @@ def test_what_is_declared_goes_into_the_record(
     assert (chosen.exclusive_phases, chosen.postpone_launch) == (exclusive, True)
     assert not set(chosen.tail_phases) & set(exclusive)
     assert resolve.singletons_of(given) == ("singleton",)
+
+
+def test_a_special_plan_counts_where_all_shards_that_answer_agree() -> None:
+    plan = '{"operation":"instant-ddl"}'
+    away = ShardUnreachable("away")
+    checked = judge({"a": CheckReply(special_plans=(plan, "")), "b": CheckReply(special_plans=(plan, plan)), "c": away})
+    assert checked.special_plans == (plan, "")
+    assert judge({"a": CheckReply(special_plans=(plan,)), "b": CheckReply()}).special_plans == ()
+    sent = submission("r1")
+    [item] = sent.submitted
+    sent = msgspec.structs.replace(sent, submitted=(item, item))
+    first, second = resolve.with_special_plans(sent, checked.special_plans).submitted
+    assert (first.choices.special_plan, first.choices.is_immediate_operation) == (plan, True)
+    assert second == item
+    assert resolve.with_special_plans(sent, ()) == sent

@@ -16,10 +16,11 @@ from alterd_contracts.migration import Hold, Migration
 from alterd_contracts.requests import MOST_EFFECTS, Answered, Command, Refusal
 from alterd_contracts.states import PENDING, Status
 from alterd_contracts.strategy import Wanted
-from alterd_scheduler.admission import admit, due, orphaned
+from alterd_scheduler.admission import admit, due, orphaned, returning
 from alterd_scheduler.controls import decide_control
 from alterd_scheduler.decide import decide
 from alterd_scheduler.decisions import Decision, Known
+from alterd_scheduler.in_order import broken_before
 from alterd_scheduler.reports import Limits, decide_report
 from alterd_scheduler.submissions import decide_submission
 from tests.unit.test_scheduler_rules import NOW, UUID, at, report, request, row, running
@@ -274,7 +275,64 @@ def test_a_paused_one_neither_completes_nor_begins_and_resume_undoes_it(status: 
         assert not due(new, 3600)
         assert after(new, control(Command.PAUSE))[0] is None
         back = decide_control(control(Command.RESUME), Known([new]), at(11)).records[0]
+        back = returning([back], at()) or back
         assert (back.paused, back.pause_requested, back.postpone_completion) == (False, False, postponed)
+
+
+COPIES: dict[str, Any] = {"exclusive_phases": ("copy",), "tail_phases": ("cut-over",)}
+
+
+def test_a_paused_run_gives_its_place_to_others_and_goes_on_when_there_is_one_again() -> None:
+    copying = running(id=1, exclusive=True, stage="copy", **COPIES)
+    second = row(id=2, migration_uuid="b", mysql_table="u", **COPIES)
+    same = row(id=3, migration_uuid="c", **COPIES)
+    parked = after_of(copying, control(Command.PAUSE))
+    assert (parked.parked, parked.exclusive, Wanted.of(parked).paused) == (True, False, True)
+    [other] = admit([parked, second, same], at())
+    assert (other.migration_uuid, other.exclusive) == ("b", True), "the table stays its own"
+    assert returning([parked, other], at()) is None
+    resumed = after_of(parked, control(Command.RESUME))
+    assert Wanted.of(resumed).paused
+    assert returning([resumed, other], at()) is None
+    back = returning([resumed, other.evolve(exclusive=False, allow_concurrent=True)], at())
+    assert back is not None
+    assert (back.parked, back.paused, back.exclusive, back.exclusive_wanted) == (False, False, True, False)
+
+
+def test_one_that_was_paused_in_its_tail_needs_no_exclusive_place() -> None:
+    tail = after_of(running(id=1, stage="cut-over", allow_concurrent=True, **COPIES), control(Command.PAUSE))
+    resumed = after_of(tail, control(Command.RESUME))
+    copying = row(Status.RUNNING, id=2, migration_uuid="b", mysql_table="u", exclusive=True, **COPIES)
+    back = returning([resumed, copying], at())
+    assert back is not None
+    assert not back.exclusive
+
+
+def test_what_runs_and_cannot_wait_is_not_paused_and_says_so() -> None:
+    new, text = after(running(pausable=False, strategy="mysql"), control(Command.PAUSE))
+    assert new is None
+    assert "cannot be paused once it runs; `alterd cancel` ends it" in text
+    assert after(row(Status.READY, pausable=False), control(Command.PAUSE))[0] is not None
+
+
+def test_a_paused_one_that_has_begun_is_cancelled_all_the_same() -> None:
+    lost = orphaned(after_of(running(), control(Command.PAUSE)), lambda *_: False, at())
+    assert lost is not None
+    assert not due(lost, 3600)
+    assert due(after_of(lost, control(Command.CANCEL)), 3600)
+
+
+def test_a_run_that_is_lost_and_begins_anew_by_itself_never_failed_in_between() -> None:
+    """So nothing that follows it in order fails with it."""
+    died = running(id=1, resumable=False)
+    given_back = report(ReleasedReport, reason="gone", error=LostSession().info())
+    lost = orphaned(died, lambda *_: False, at())
+    [released] = decide_report(given_back, Known([died]), at(), Limits()).records
+    follower = row(id=2, migration_uuid="f", in_order_completion=True)
+    for again in (lost, released):
+        assert again is not None
+        assert (again.migration_status, again.losses, again.tablet_failure) == (Status.READY, 1, True)
+        assert broken_before(follower, [again]) is None
 
 
 def test_a_higher_priority_begins_first_but_not_before_its_own_table() -> None:
@@ -291,7 +349,7 @@ def test_a_higher_priority_begins_first_but_not_before_its_own_table() -> None:
 
 def after_of(before: Migration, sent: Control) -> Migration:
     sent = msgspec.structs.replace(sent, migration_uuid=before.migration_uuid)
-    return decide_control(sent, Known([before]), at()).records[0]
+    return decide_control(sent, Known([before]), at(before.input_seq + 1)).records[0]
 
 
 def test_a_priority_out_of_range_is_refused() -> None:

@@ -265,6 +265,10 @@ def test_a_failed_shard_keeps_the_gate_shut_and_is_named(status: Status) -> None
     assert told.event is not None
     assert told.event.fact is Fact.GATE_SHUT
     assert opened(told, b) == {}, "told once"
+    assert opened(told.evolve(message="CANCEL issued by user", cancel_requested=True), b) == {}
+    stale = opened(told.evolve(message="no sign of life", input_seq=20), b)["a"]
+    assert stale.event is not None
+    assert stale.event.id != told.event.id, "another fact"
     assert opened(told, b.evolve(migration_status=Status.RUNNING))["a"].message == ""
 
 

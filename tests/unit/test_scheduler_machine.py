@@ -7,291 +7,41 @@ next leader reads the log again.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
 import pytest
 import structlog
 from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant
 
-from alterd_contracts.errors import MigrationFailed
 from alterd_contracts.events import MigrationEvent
 from alterd_contracts.inputs import (
-    ArtifactDeclared,
-    CancelledReport,
-    Choices,
     Completed,
-    Control,
-    CutoverAttempted,
     Failed,
-    Input,
-    PhaseEntered,
-    ReadyToComplete,
     ReleasedReport,
-    Started,
-    Submission,
-    Submitted,
-    Target,
-    Throttled,
 )
 from alterd_contracts.migration import Migration
-from alterd_contracts.names import migration_uuid
-from alterd_contracts.requests import Accepted, Command, Refusal
-from alterd_contracts.statement import Statement, StatementKind
 from alterd_contracts.states import TRANSITIONS, Status
 from alterd_contracts.strategy import Wanted
-from alterd_contracts.work import Reached
-from alterd_runtime.bus import StaleWrite
-from alterd_scheduler.admission import due, held
-from alterd_scheduler.term import Term
-from tests.unit.scheduler_world import BEGIN, PLENTY, Crash, World, finish
+from alterd_scheduler.admission import admit
+from alterd_scheduler.facts import Moment
+from tests.unit.scheduler_histories import SchedulerHistories
+from tests.unit.scheduler_world import BEGIN
 
-SHARDS = ("-80", "80-")
-KEYSPACE = "commerce"
-COUNT = 4
-"""Requests that a machine may submit."""
 BROKEN = (Status.FAILED, Status.CANCELLED)
 
 
-class Alive:
-    """Executors are dead when the machine says so."""
-
-    def __init__(self) -> None:
-        self.dead: set[str] = set()
-
-    def alive(self, executor: str, _incarnation: str, _now: float) -> bool:
-        return executor not in self.dead
-
-    def offered(self, _now: float) -> frozenset[str]:
-        return frozenset({"vitess"})
-
-    def granted(self, *_: object) -> None:
-        """They live."""
-
-
-SHAPES = {
-    "create": Choices(is_immediate_operation=True, tail_phases=("running",)),
-    "alter": Choices(exclusive_phases=("copy",), tail_phases=("checksum", "cut-over")),
-    "as it is": Choices(exclusive_phases=("running",)),
-}
-SINGLETON_FLAGS = ("singleton", "singleton-context", "singleton-table")
-REQUESTS = st.integers(0, COUNT - 1)
-ATTEMPTS = st.integers(1, 3)
-EXECUTORS = st.sampled_from(["e1", "e2"])
-ENDINGS = st.sampled_from(
-    [
-        "completed",
-        "failed",
-        "cancelled",
-        "released",
-        "died",
-        "artifact",
-        "copy",
-        "checksum",
-        "running",
-        "ready",
-        "unready",
-        "throttled",
-        "unthrottled",
-        "cutover",
-    ]
-)
-RARELY = st.sampled_from([False, False, False, True])
-
-
-@st.composite
-def submissions(draw: st.DrawFn) -> Submission:
-    """Every shape with every flag; tables, contexts and statements meet often."""
-    request, table = draw(REQUESTS), draw(st.sampled_from(["t", "u", "T"]))
-    choices = msgspec.structs.replace(
-        SHAPES[draw(st.sampled_from(sorted(SHAPES)))],
-        allow_concurrent=draw(st.booleans()),
-        in_order_completion=draw(st.booleans()),
-        postpone_launch=draw(RARELY),
-        postpone_completion=draw(RARELY),
-    )
-    statement = Statement(
-        kind=StatementKind.ALTER_TABLE,
-        ddl_action="alter",
-        table=table,
-        sql=f"alter {table} {draw(st.sampled_from('ab'))}",
-        original="",
-    )
-    singleton = draw(RARELY) and draw(st.sampled_from(SINGLETON_FLAGS))
-    return Submission(
-        request_id=f"r{request}",
-        keyspace=KEYSPACE,
-        strategy="vitess",
-        options="",
-        migration_context=draw(st.sampled_from("cd")),
-        submitted=(Submitted(migration_uuid=migration_uuid(f"r{request}", 0), statement=statement, choices=choices),),
-        targets=tuple(Target(shard=shard, mysql_schema="s") for shard in SHARDS),
-        requested_at=BEGIN,
-        singletons=(singleton,) if singleton else (),
-    )
-
-
-class SchedulerMachine(RuleBasedStateMachine):
-    """See the module."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.executors = Alive()
-        self.submitted: dict[str, Submission] = {}
-        self.term = self.lead()
-        self.old: list[Term] = []
-        self.decided = 0
-        self.outcomes: dict[int, str] = {}
-        self.facts: dict[str, MigrationEvent] = {}
-        self.checked = 0
-
-    def lead(self) -> Term:
-        term = self.world.leader()
-        term.liveness = self.executors  # type: ignore[assignment]
-        finish(term.begin())
-        return term
-
-    # What the world does ---------------------------------------------------------------------------------------
-
-    @rule(sent=submissions())
-    def submit(self, sent: Submission) -> None:
-        """Also again: the same request, with its first content, is delivered twice."""
-        self.world.log.append(self.submitted.setdefault(sent.request_id, sent))
-
-    @rule(
-        request=REQUESTS, shards=st.sampled_from([(), ("-80",)]), command=st.sampled_from(Command), gate=st.booleans()
-    )
-    def command(self, request: int, shards: tuple[str, ...], command: Command, gate: bool) -> None:
-        if command is not Command.PURGE:  # what is forgotten may be submitted again, which is another machine's story
-            uuid = "" if command.of_keyspace else migration_uuid(f"r{request}", 0)
-            self.world.log.append(
-                Control(command=command, keyspace=KEYSPACE, migration_uuid=uuid, shards=shards, gate=gate)
-            )
-
-    @rule(command=st.sampled_from([Command.CANCEL, Command.LAUNCH, Command.COMPLETE]))
-    def command_to_all(self, command: Command) -> None:
-        self.world.log.append(Control(command=command, keyspace=KEYSPACE))
-
-    @rule(request=REQUESTS, shard=st.sampled_from(SHARDS), attempt=ATTEMPTS, executor=EXECUTORS)
-    def anyone_starts(self, request: int, shard: str, attempt: int, executor: str) -> None:
-        self.world.log.append(Started(**self.base(request, shard, attempt, executor)))
-
-    @rule(request=REQUESTS, shard=st.sampled_from(SHARDS), executor=EXECUTORS)
-    def an_executor_takes_the_work(self, request: int, shard: str, executor: str) -> None:
-        row = self.row(request, shard)
-        if row is not None and due(row, 10.0**6):
-            self.world.log.append(Started(**self.base(request, shard, row.attempt, executor)))
-
-    @rule(request=REQUESTS, shard=st.sampled_from(SHARDS), attempt=ATTEMPTS, executor=EXECUTORS, ending=ENDINGS)
-    def anyone_reports(self, request: int, shard: str, attempt: int, executor: str, ending: str) -> None:
-        self.world.log.append(self.report(self.base(request, shard, attempt, executor), ending))
-
-    @rule(request=REQUESTS, shard=st.sampled_from(SHARDS), ending=ENDINGS)
-    def the_owner_reports(self, request: int, shard: str, ending: str) -> None:
-        row = self.row(request, shard)
-        if row is not None and row.tablet:
-            self.tell(self.base(request, shard, row.attempt, row.tablet), ending)
-
-    # What the leader does --------------------------------------------------------------------------------------
-
-    @rule(sent=submissions(), shard=st.sampled_from(SHARDS), executor=EXECUTORS, endings=st.lists(ENDINGS, max_size=4))
-    def lives(self, sent: Submission, shard: str, executor: str, endings: list[str]) -> None:
-        """A whole life in one step, so that deep histories are met often."""
-        self.submit(sent)
-        self.decide_all()
-        request = int(sent.request_id[1:])
-        for ending in endings:
-            row = self.row(request, shard)
-            if row is None or row.migration_status is Status.QUEUED:
-                return
-            if row.migration_status is Status.READY:
-                self.world.log.append(Started(**self.base(request, shard, row.attempt, executor)))
-                self.decide_all()
-            self.the_owner_reports(request, shard, ending)
-            self.decide_all()
-
-    @rule(writes=st.integers(0, 30), woken=st.booleans())
-    def decides_until_killed(self, writes: int, woken: bool) -> None:
-        """Or until it is paused, which looks the same until it wakes."""
-        self.world.budget = writes
-        try:
-            self.decide_all()
-        except Crash:
-            self.recover(writes, woken)
-        self.world.budget = PLENTY
-
-    @rule()
-    def decides(self) -> None:
-        self.decide_all()
-
-    @rule(executor=EXECUTORS, writes=st.integers(0, 8))
-    def loses_an_executor(self, executor: str, writes: int) -> None:
-        self.executors.dead = {executor}
-        self.world.budget = writes
-        try:
-            finish(self.term.tick())
-        except Crash:
-            self.recover(writes, False)
-        self.executors.dead = set()
-        self.world.budget = PLENTY
-
-    @rule()
-    def an_old_leader_wakes(self) -> None:
-        """It goes on with what it had in hand, and can write nothing."""
-        before = len(self.world.history)
-        for term in self.old:
-            for sequence in range(term.cursor.input_seq + 1, len(self.world.log) + 1):
-                try:
-                    finish(term.input(self.world.message(sequence)))
-                except StaleWrite:
-                    break
-            try:
-                finish(term.tick())
-            except StaleWrite:
-                continue
-        self.old.clear()
-        assert len(self.world.history) == before
-
-    def recover(self, writes: int, woken: bool) -> None:
-        """The next leaders come; the first of them may be killed while it loads."""
-        if woken:
-            self.old.append(self.term)
-        self.world.budget = writes // 2
-        try:
-            self.term = self.lead()
-        except Crash:
-            self.world.budget = PLENTY
-            self.term = self.lead()
-        self.world.budget = PLENTY
-
-    def decide_all(self) -> None:
-        for sequence in range(self.term.cursor.input_seq + 1, len(self.world.log) + 1):
-            self.world.answers.clear()
-            again = sequence <= self.decided
-            finish(self.term.input(self.world.message(sequence, reply=True)))
-            self.decided = max(self.decided, sequence)
-            for answer in self.world.answers:
-                self.answered(sequence, answer, again)
-
-    def answered(self, sequence: int, answer: object, again: bool) -> None:
-        """A submission is accepted or refused, and stays so when a later leader decides it again."""
-        if isinstance(answer, Accepted | Refusal) and isinstance(self.world.log[sequence - 1], Submission):
-            said = type(answer).__name__
-            if again and sequence in self.outcomes:
-                assert self.outcomes[sequence] == said
-            self.outcomes[sequence] = said
+class SchedulerMachine(SchedulerHistories):
+    """The rules, checked after each step."""
 
     # The rules of the queue ------------------------------------------------------------------------------------
 
     @invariant()
     def one_that_is_not_concurrent_at_a_time(self) -> None:
         for lane in self.lanes():
-            assert sum(not row.allow_concurrent for row in lane if busy(row)) <= 1, lane
+            assert sum(not row.allow_concurrent for row in lane if busy(row) and not row.parked) <= 1, lane
 
     @invariant()
     def never_two_on_one_table(self) -> None:
@@ -300,29 +50,80 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert len(tables) == len(set(tables)), lane
 
     @invariant()
+    def none_begins_before_an_earlier_one_on_its_table(self) -> None:
+        """Unless that waited for its launch, or was queued again, at that time."""
+        ready, waiting = {}, {}
+        for place, event in enumerate(self.world.events):
+            key = (event.shard, event.migration_uuid)
+            if event.fact == "ready":
+                ready[key] = place
+            elif event.fact in ("queued", "launched", "retried"):
+                waiting[key] = place
+        for lane in self.lanes():
+            for before, row in itertools.combinations(lane, 2):
+                same = before.mysql_table.casefold() == row.mysql_table.casefold()
+                if same and not busy(before) and busy(row) and not before.postpone_launch:
+                    assert waiting[before.shard, before.migration_uuid] > ready[row.shard, row.migration_uuid], (
+                        before,
+                        row,
+                    )
+
+    @invariant()
     def one_exclusive_phase_on_a_shard(self) -> None:
+        last: dict[tuple[str, str], str] = {}  # who says that it is ready copies no more, whatever its phase
+        for event in self.world.events:
+            if event.fact == "phase" or (event.fact == "ready_to_complete" and event.ready_to_complete):
+                last[event.shard, event.migration_uuid] = event.fact
         for lane in self.lanes():
             assert sum(row.exclusive for row in lane) <= 1, lane
             for row in lane:
-                begun = busy(row) and row.stage in row.exclusive_phases
+                phase = last.get((row.shard, row.migration_uuid)) == "phase"
+                begun = busy(row) and row.stage in row.exclusive_phases and phase
                 assert row.exclusive or row.exclusive_wanted or not begun, row
                 assert not Wanted.of(row).exclusive or row.exclusive or not row.exclusive_phases
 
     @invariant()
-    def nothing_that_may_start_is_left_waiting(self) -> None:
+    def nothing_that_may_go_on_is_left_waiting(self) -> None:
         """Of what is queued, the first that nobody holds back waits for a rule that somebody busy is the reason of."""
         for lane in self.lanes():
-            free = [row for row in lane if not held(row)]
+            free = [row for row in lane if not held_back(row)]
             if free and free[0] is lane[0]:
                 assert busy(lane[0]) or any(busy(row) for row in lane), lane
+            for row in lane:
+                if row.parked and not row.pause_requested and not row.held:
+                    assert any(in_the_way(other, row) for other in lane if other is not row), lane
+                if row.exclusive_wanted and not row.parked:
+                    assert any(other.exclusive for other in lane), lane
+            assert admit(lane, Moment(now=BEGIN)) == []
+
+    @invariant()
+    def what_is_to_run_is_handed_out(self) -> None:
+        """But for what is paused and not to be cancelled."""
+        for row in self.term.board:
+            handed = f"{row.open_key}:{row.attempt}" in self.world.work
+            if row.migration_status is Status.READY and not row.dispatch_delay:
+                assert handed or (row.paused and not row.cancel_requested), row
+
+    @invariant()
+    def what_is_paused_has_no_place_but_its_table(self) -> None:
+        for lane in self.lanes():
+            for row in lane:
+                assert row.paused == (row.pause_requested or row.held or row.parked), row
+                assert not (row.parked and (row.exclusive or row.migration_status is Status.QUEUED)), row
+                if row.parked:
+                    assert not Wanted.of(row).may_complete
 
     @invariant()
     def what_is_held_back_does_not_begin(self) -> None:
-        for row in self.world.records().values():
-            if row.migration_status is Status.QUEUED and held(row):
-                assert row.started_timestamp is None
-        for event in self.world.events:
-            assert event.fact != "ready" or event.migration_status is Status.READY
+        """Neither by a user, nor, where it completes as soon as it begins, by those before it."""
+        self.world.records()
+        for row in self.world.versions[self.began_checked :]:
+            if row.event is not None and row.event.fact == "ready":
+                assert row.migration_status is Status.READY
+                assert not held_back(row), row
+                if row.is_immediate_operation:
+                    assert row.in_order_completion_pending_count == 0, row
+        self.began_checked = len(self.world.versions)
 
     @invariant()
     def in_order_nothing_completes_before_those_before_it(self) -> None:
@@ -352,9 +153,23 @@ class SchedulerMachine(RuleBasedStateMachine):
                 gates.setdefault(row.gate_id, []).append(row)
         for rows in gates.values():
             opened = [row for row in rows if not row.gated]
-            assert not opened or not any(row.gated and row.migration_status.pending for row in rows), rows
+            kept = [row for row in rows if row.gated and row.migration_status is not Status.COMPLETE]
+            assert not opened or not kept, rows
             for row in rows:
                 assert not row.gated or row.postpone_completion
+
+    @invariant()
+    def what_a_gate_lets_through_begins_at_once(self) -> None:
+        """On every shard: no shard is ahead because another one waits behind somebody."""
+        opened: set[tuple[str, str]] = set()
+        for event in self.world.events:
+            key = (event.shard, event.migration_uuid)
+            if key in opened:
+                assert event.fact in ("ready", "completed", "failed"), event
+                opened.discard(key)
+            if event.fact == "gate_opened" and event.migration_status is Status.QUEUED:
+                opened.add(key)
+        assert not opened
 
     @invariant()
     def a_duplicate_has_a_twin_that_completed(self) -> None:
@@ -460,54 +275,21 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert row.event is not None
             assert row.event.id in told
 
-    # Parts -----------------------------------------------------------------------------------------------------
-
-    def lanes(self) -> list[list[Migration]]:
-        return [self.term.board.lane(key) for key in self.term.board.lanes()]
-
-    def row(self, request: int, shard: str) -> Migration | None:
-        return self.term.board.get(KEYSPACE, shard, migration_uuid(f"r{request}", 0))
-
-    @staticmethod
-    def base(request: int, shard: str, attempt: int, executor: str) -> dict[str, Any]:
-        return {
-            "keyspace": KEYSPACE,
-            "shard": shard,
-            "migration_uuid": migration_uuid(f"r{request}", 0),
-            "attempt": attempt,
-            "executor": executor,
-            "incarnation": f"{executor}-1",
-        }
-
-    def tell(self, base: dict[str, Any], ending: str) -> None:
-        self.world.log.append(self.report(base, ending))
-
-    def report(self, base: dict[str, Any], ending: str) -> Input:  # noqa: PLR0911 - one for each kind
-        number = len(self.world.log) * 7 % 10  # rises and falls, as rows do over attempts that begin anew
-        far: dict[str, Any] = {**base, "reached": Reached(rows_copied=number, table_rows=9)}
-        match ending:
-            case "completed":
-                return Completed(**base, rows_copied=number)
-            case "failed":
-                return Failed(**far, error=MigrationFailed().info())
-            case "cancelled":
-                return CancelledReport(**far)
-            case "artifact":
-                return ArtifactDeclared(**base, name="_alterd_shd_x_")
-            case "copy" | "checksum" | "running":
-                return PhaseEntered(**far, phase=ending)
-            case "ready" | "unready":
-                return ReadyToComplete(**far, ready=ending == "ready")
-            case "throttled" | "unthrottled":
-                return Throttled(**far, throttled=ending == "throttled", reason="lag")
-            case "cutover":
-                return CutoverAttempted(**far, attempts=number)
-            case _:
-                return ReleasedReport(**far, reason="r", died=ending == "died")
-
 
 def busy(row: Migration) -> bool:
     return row.migration_status is not Status.QUEUED
+
+
+def held_back(row: Migration) -> bool:
+    return row.postpone_launch or row.paused or (row.is_immediate_operation and row.postpone_completion)
+
+
+def in_the_way(other: Migration, row: Migration) -> bool:
+    """Of one that was paused and is to go on."""
+    if not busy(other) or other.parked:
+        return False
+    alone = not other.allow_concurrent and not row.allow_concurrent
+    return alone or (row.exclusive_wanted and (other.exclusive or other.exclusive_wanted))
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from alterd_contracts.requests import Accepted, Command, Refusal
 from alterd_contracts.states import Status
 from alterd_contracts.strategy import Wanted
 from alterd_scheduler.term import Term
+from tests.unit.scheduler_play import Alive
 from tests.unit.scheduler_world import PLENTY, Crash, World, finish
-from tests.unit.test_scheduler_machine import Alive
 from tests.unit.test_scheduler_rules import UUID, request
 
 ALTER = Choices(allow_concurrent=True, exclusive_phases=("copy",), tail_phases=("cut-over",))
@@ -112,6 +112,25 @@ def test_a_gate_opens_on_all_shards_or_on_none() -> None:
     assert killed_at_each_write(before, ready[-1], holds) > 4
 
 
+def test_a_gate_does_not_open_for_what_would_wait_behind_another_one() -> None:
+    """On one shard the place is free, on the other somebody else is before it."""
+    world = World()
+    term = lead(world)
+    alone = msgspec.structs.replace(ALTER, allow_concurrent=False)
+    create = Choices(is_immediate_operation=True, tail_phases=("running",), postpone_completion=True)
+    world.log += [submission(1, choices=alone), submission(2, choices=alone), submission(3, choices=create)]
+    world.log += [control(Command.COMPLETE, 3, gate=True)]
+    world.log += [msgspec.structs.replace(control(Command.CANCEL, 2), shards=("0",)), control(Command.CANCEL, 1)]
+    decide(world, term)
+    rows = {(row.migration_uuid, row.shard): row for row in world.records().values()}
+    assert rows[uuid(2), "1"].migration_status is Status.READY
+    assert {row.gated for row in rows.values() if row.migration_uuid == uuid(3)} == {True}
+    world.log.append(control(Command.CANCEL, 2))
+    decide(world, term)
+    rows = {(row.migration_uuid, row.shard): row for row in world.records().values()}
+    assert {row.migration_status for row in rows.values() if row.migration_uuid == uuid(3)} == {Status.READY}
+
+
 def test_what_depends_on_a_cancelled_one_never_may_complete() -> None:
     """Also while only half of a command to all is written."""
 
@@ -130,6 +149,23 @@ def test_what_depends_on_a_cancelled_one_never_may_complete() -> None:
     before = [submission(1, choices=held), submission(2, choices=order), *run(2, "0"), *run(2, "1")]
     assert killed_at_each_write(before, control(Command.CANCEL, None), holds) > 8
     assert killed_at_each_write(before, control(Command.CANCEL, 1), holds) > 8
+
+
+def test_a_retry_that_is_interrupted_leaves_no_done_row_behind() -> None:
+    """Not even one that is older than the cursor: what follows it in order would fail by it."""
+    world = World()
+    term = lead(world)
+    world.log += [submission(1), control(Command.CANCEL, 1)]
+    decide(world, term)
+    finish(term._storage.move_cursor(term.cursor))  # as it does when nothing is left to be read
+    world.log.append(control(Command.RETRY, 1))
+    world.budget = 2
+    with contextlib.suppress(Crash):
+        decide(world, term)
+    assert {key.split(".")[0] for key in world.records()} == {"open", "done"}
+    world.budget = PLENTY
+    decide(world, lead(world))
+    assert {key.split(".")[0] for key in world.records()} == {"open"}
 
 
 @pytest.mark.parametrize("flag", ["singleton", "singleton-table"])

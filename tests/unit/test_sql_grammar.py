@@ -21,6 +21,7 @@ from alterd_cli.sql.statements import (
     ShowLogs,
     ShowMigrations,
     ShowThrottledApps,
+    ShowThrottler,
     Statement,
     Use,
     Variable,
@@ -112,6 +113,7 @@ def test_the_other_statements_are_told_apart() -> None:
     assert read(f"revert vitess_migration '{UUID}'") == Revert(UUID)
     assert read(f"show vitess_migration '{UUID}' logs") == ShowLogs(UUID)
     assert read("show vitess_throttled_apps") == ShowThrottledApps()
+    assert read("SHOW VITESS_THROTTLER STATUS;") == ShowThrottler()
     assert read("use my-shop") == Use("my-shop")
     assert read("/* why */ alter table demo modify id bigint unsigned") == Ddl(
         "/* why */ alter table demo modify id bigint unsigned"

@@ -87,7 +87,16 @@ def test_the_rows_are_counted() -> None:
 @pytest.mark.parametrize(
     ("typed", "begun", "offered"),
     [
-        ("sh", "sh", ["show vitess_migration", "show vitess_migrations", "show vitess_throttled_apps"]),
+        (
+            "sh",
+            "sh",
+            [
+                "show vitess_migration",
+                "show vitess_migrations",
+                "show vitess_throttled_apps",
+                "show vitess_throttler status",
+            ],
+        ),
         ("use c", "c", ["commerce", "customer"]),
         ("show vitess_migrations from cu", "cu", ["customer"]),
         ("show vitess_migrations l", "l", ["like"]),

@@ -56,6 +56,9 @@ def show(
     keyspace: KeyspaceOption = "",
     shard: ShardOption = None,
     by_shard: Annotated[bool, typer.Option("--by-shard", help="A line for each shard of each migration.")] = False,
+    newest: Annotated[bool, typer.Option("--newest-first", help="By submission, backwards.")] = False,
+    skip: Annotated[int, typer.Option("--skip", metavar="N", min=0, help="Leave the first N migrations out.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="N migrations at most; 0: all.")] = 0,
     output: OutputOption = Output.TABLE,
     nats: NatsOption = "",  # noqa: ARG001
 ) -> int | None:
@@ -70,6 +73,8 @@ def show(
     rows = asyncio.run(_read(selection))
     if selection.uuid and not rows:
         raise unknown(selection.uuid, keyspace)
+    if newest or skip or limit:
+        rows = _some(rows, newest=newest, skip=skip, limit=limit)
     if output is Output.JSON:
         echo_json(documents(rows))
     elif selection.uuid:
@@ -82,6 +87,15 @@ def show(
     else:
         note("no migrations" if which == "all" else f"no migrations match `{which}`; `alterd show all` lists all")
     return None
+
+
+def _some(rows: list[Migration], *, newest: bool, skip: int, limit: int) -> list[Migration]:
+    """The rows of some migrations; all shards of one count once."""
+    uuids = list(dict.fromkeys(row.migration_uuid for row in sorted(rows, key=lambda row: row.id)))
+    if newest:
+        uuids.reverse()
+    wanted = {uuid: place for place, uuid in enumerate(uuids[skip : skip + limit if limit else None])}
+    return sorted((row for row in rows if row.migration_uuid in wanted), key=lambda row: wanted[row.migration_uuid])
 
 
 async def _read(selection: Selection) -> list[Migration]:

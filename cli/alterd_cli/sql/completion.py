@@ -24,7 +24,8 @@ _BEGINNINGS: Final = (
     *("alter table", "alter vitess_migration", "alter view", "create index", "create table", "create view"),
     *("drop index", "drop table", "drop view", "exit", "help", "revert vitess_migration"),
     *("select", "set @@ddl_strategy=", "set @@migration_context="),
-    *("show vitess_migration", "show vitess_migrations", "show vitess_throttled_apps", "use"),
+    *("show vitess_migration", "show vitess_migrations", "show vitess_throttled_apps"),
+    *("show vitess_throttler status", "use"),
 )
 
 

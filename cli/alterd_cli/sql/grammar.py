@@ -16,17 +16,20 @@ from alterd_cli.sql.statements import (
     ShowLogs,
     ShowMigrations,
     ShowThrottledApps,
+    ShowThrottler,
     Statement,
     Use,
     Variable,
 )
 from alterd_contracts import names
 from alterd_contracts.errors import InvalidName, InvalidSetting, UnsupportedStatement
+from alterd_contracts.states import Status
 from alterd_runtime.sql.words import shown
 
 TAKEN: Final = (
     "there are schema changes, SET and SELECT of @@ddl_strategy and @@migration_context, ALTER VITESS_MIGRATION, "
     "REVERT VITESS_MIGRATION, SHOW VITESS_MIGRATIONS, SHOW VITESS_MIGRATION '…' LOGS, SHOW VITESS_THROTTLED_APPS, "
+    "SHOW VITESS_THROTTLER STATUS, "
     "SELECT from _vt.schema_migrations, and USE"
 )
 _CHANGES: Final = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "DELIMITER", ""})
@@ -81,6 +84,10 @@ def _of_vitess(cursor: Cursor, first: str, second: str) -> Statement:
     if first == "SHOW" and second == "VITESS_THROTTLED_APPS":
         cursor.end("show vitess_throttled_apps")
         return ShowThrottledApps()
+    if first == "SHOW" and second == "VITESS_THROTTLER":
+        cursor.expect("STATUS", example="show vitess_throttler status")
+        cursor.end("show vitess_throttler status")
+        return ShowThrottler()
     raise UnsupportedStatement(f"{first} {second} is not taken here", hint=TAKEN)
 
 
@@ -89,7 +96,9 @@ def _show_migrations(cursor: Cursor) -> ShowMigrations:
     if cursor.take("LIKE"):
         pattern = cursor.string("a pattern", _SHOW_EXAMPLE)
         cursor.end(_SHOW_EXAMPLE)
-        return ShowMigrations(query=queries.like(pattern), keyspace=keyspace, uuid=_whole_uuid(pattern))
+        # the name of a state means the state alone, as in `alterd show running`
+        status = Status(pattern.lower()) if pattern.lower() in set(Status) else None
+        return ShowMigrations(query=queries.like(pattern), keyspace=keyspace, uuid=_whole_uuid(pattern), status=status)
     if cursor.take("WHERE"):
         if cursor.over:
             cursor.refuse("a condition is missing", "show vitess_migrations where migration_status = 'running'")

@@ -140,6 +140,9 @@ async def run_vexec(place: str, text: str, settings: IntakeSettings, output: Out
 
 
 async def _vexec(session: Session, target: Target, statement: SelectRecords | UpdateRecords) -> Done:
+    if isinstance(statement, SelectRecords) and not target.uuid:
+        await session.check(target)
+        return Done(result=await session.select(statement.query, target.keyspace), null="")
     records = await session.vexec_records(target)
     if isinstance(statement, SelectRecords):
         return Done(result=await select(records, statement.query), null="")

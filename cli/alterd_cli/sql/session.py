@@ -14,8 +14,8 @@ from alterd_cli import controls, keyspaces, requests
 from alterd_cli.history import log_line
 from alterd_cli.link import caller, until_caught_up
 from alterd_cli.output import moment
-from alterd_cli.records import Key, Selection, read_records, unknown
-from alterd_cli.rules import read_rules
+from alterd_cli.records import MANY, Batch, Key, Selection, count_records, read_records, stream_records, unknown
+from alterd_cli.rules import LAG, ask_verdict, read_rules
 from alterd_cli.services_seen import read_executors
 from alterd_cli.sql.statements import (
     Ddl,
@@ -28,19 +28,21 @@ from alterd_cli.sql.statements import (
     ShowLogs,
     ShowMigrations,
     ShowThrottledApps,
+    ShowThrottler,
     Statement,
     Use,
     Variable,
 )
 from alterd_cli.sql.strategies import check_strategy
-from alterd_cli.sql.table import RecordTable, Result
+from alterd_cli.sql.table import RecordTable, Result, Value
 from alterd_cli.sql.vexec import Target
 from alterd_contracts import names, subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import InvalidInput, NotFound, UnsupportedStatement
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
-from alterd_contracts.requests import Answered, ShardEffect
+from alterd_contracts.requests import Answered, ShardEffect, Verdict
+from alterd_contracts.states import Status
 from alterd_contracts.work import LogLine
 from alterd_runtime.bus import Bus
 from alterd_runtime.settings import IntakeSettings
@@ -96,11 +98,13 @@ class Session:
             case ShowMigrations():
                 done = await self._show(statement)
             case SelectRecords():
-                done = Done(result=await select(await self.records(), statement.query))
+                done = Done(result=await self.select(statement.query))
             case ShowLogs():
                 done = await self._logs(statement)
             case ShowThrottledApps():
                 done = await self._throttled_apps()
+            case ShowThrottler():
+                done = await self._throttler()
             case Revert():
                 raise UnsupportedStatement(
                     "REVERT VITESS_MIGRATION cannot be done yet",
@@ -183,9 +187,24 @@ class Session:
         """As users see them, by submission."""
         return await read_records(self._bus, Selection(uuid=uuid, keyspace=keyspace or self._chosen()))
 
+    async def select(self, query: Query, keyspace: str = "", status: Status | None = None) -> Result:
+        """From the keyspace's records, or those in one state; a great many of them go through a file."""
+        selection = Selection(keyspace=keyspace or self._chosen(), status=status)
+        if await count_records(self._bus, selection) < MANY:
+            return await select(await read_records(self._bus, selection), query)
+        with RecordTable.empty(datetime.now(UTC)) as table:
+            async with contextlib.aclosing(stream_records(self._bus, selection)) as batches:
+                async for batch in batches:
+                    await asyncio.to_thread(_fill, table, batch)
+            return await asyncio.to_thread(table.select, query)
+
+    async def check(self, target: Target) -> None:
+        """Raises `UnknownKeyspace`."""
+        await keyspaces.find(self._bus, target.keyspace)
+
     async def vexec_records(self, target: Target) -> list[Migration]:
         """Raises `UnknownKeyspace`, `UnknownMigration`."""
-        await keyspaces.find(self._bus, target.keyspace)
+        await self.check(target)
         rows = await self.records(target.uuid, target.keyspace)
         if target.uuid and not rows:
             raise unknown(target.uuid, target.keyspace)
@@ -196,7 +215,9 @@ class Session:
         if keyspace:
             await keyspaces.find(self._bus, keyspace)
         rows = await self.records(statement.uuid, keyspace) if statement.uuid else []
-        return Done(result=await select(rows or await self.records("", keyspace), statement.query))
+        if rows:
+            return Done(result=await select(rows, statement.query))
+        return Done(result=await self.select(statement.query, keyspace, statement.status))
 
     async def _logs(self, statement: ShowLogs) -> Done:
         if not await self.records(statement.uuid):
@@ -220,10 +241,24 @@ class Session:
         )
         return Done(result=Result(("app", "expire_at", "ratio", "shard"), rows))
 
+    async def _throttler(self) -> Done:
+        """Of each shard whether it is measured, and what the throttler says of it now."""
+        keyspace = await keyspaces.find(self._bus, self._chosen())
+        verdicts = await asyncio.gather(*(ask_verdict(self._bus, keyspace.name, each.name) for each in keyspace.shards))
+        rows = tuple(_judged(shard.name, verdict) for shard, verdict in zip(keyspace.shards, verdicts, strict=True))
+        return Done(result=Result(("shard", "enabled", "threshold", "query", "go", "reason", "metrics"), rows))
+
     def _chosen(self) -> str:
         if not self.keyspace:
             raise InvalidInput("no keyspace is chosen", hint="`use NAME`, or --keyspace NAME")
         return self.keyspace
+
+
+def _judged(shard: str, verdict: Verdict | str) -> tuple[Value, ...]:
+    if isinstance(verdict, str):
+        return shard, 0, None, "", None, verdict, ""
+    metrics = ", ".join(f"{name} {value:g}" for name, value in sorted(verdict.metrics.items()))
+    return shard, 1, verdict.thresholds.get(LAG), "heartbeat", int(verdict.go), verdict.reason, metrics
 
 
 async def select(records: Sequence[Migration], query: Query) -> Result:
@@ -234,6 +269,12 @@ async def select(records: Sequence[Migration], query: Query) -> Result:
             return table.select(query)
 
     return await asyncio.to_thread(selected)
+
+
+def _fill(table: RecordTable, batch: Batch) -> None:
+    if batch.corrects:
+        table.remove([*batch.gone, *(key for key, _ in batch.rows)])
+    table.add(row for _, row in batch.rows)
 
 
 def told(effect: ShardEffect, uuid: str = "") -> str:

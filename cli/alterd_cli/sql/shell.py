@@ -39,7 +39,8 @@ Statements end with ; or, for a column a line, with \\G. Tab completes words, ar
   alter vitess_migration 'uuid' complete | launch | retry | cancel | cleanup | throttle | unthrottle | pause | resume
                               | postpone complete | force_cutover | unforce_cutover | cutover_threshold '15s'
   alter vitess_migration complete all;             and others for all
-  show vitess_migration 'uuid' logs;  show vitess_throttled_apps;  select shard, progress from _vt.schema_migrations;
+  show vitess_migration 'uuid' logs;  show vitess_throttled_apps;  show vitess_throttler status;
+  select shard, progress from _vt.schema_migrations;
   use keyspace;  help;  exit (or Ctrl-D)"""
 
 

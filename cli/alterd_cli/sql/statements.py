@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from alterd_contracts.requests import Command
+from alterd_contracts.states import Status
 
 
 class Variable(StrEnum):
@@ -78,6 +79,8 @@ class ShowMigrations(msgspec.Struct, frozen=True, kw_only=True):
     keyspace: str = ""
     uuid: str = ""
     """Only this migration's records can match."""
+    status: Status | None = None
+    """Only records in this state are looked at."""
 
 
 class SelectRecords(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +109,10 @@ class ShowThrottledApps(msgspec.Struct, frozen=True):
     """``show vitess_throttled_apps``"""
 
 
+class ShowThrottler(msgspec.Struct, frozen=True):
+    """``show vitess_throttler status``"""
+
+
 Statement = (
     SetVariables
     | SelectVariables
@@ -117,6 +124,7 @@ Statement = (
     | SelectRecords
     | ShowLogs
     | ShowThrottledApps
+    | ShowThrottler
 )
 
 TABLE: Final = "schema_migrations"

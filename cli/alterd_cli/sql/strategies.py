@@ -22,7 +22,7 @@ def check_strategy(text: str, executors: Sequence[ExecutorInfo]) -> None:
     known = [each for executor in executors for each in executor.strategies]
     for declaration in known:
         if setting.strategy == declaration.strategy or setting.strategy in declaration.aliases:
-            check_options(setting, declaration)
+            check_options(setting, declaration, others=declared(executors))
             return
     if known:
         names = ", ".join(each.strategy for each in declared(executors))

@@ -69,26 +69,53 @@ class RecordTable:
     @classmethod
     @contextmanager
     def of(cls, records: Iterable[Migration], now: datetime) -> Iterator[RecordTable]:
-        connection = sqlite3.connect(":memory:")
+        with cls.empty(now) as table:
+            table.add(records)
+            yield table
+
+    @classmethod
+    @contextmanager
+    def empty(cls, now: datetime) -> Iterator[RecordTable]:
+        """In a file of SQLite's own, which it removes again: so memory stays small. One thread at a time."""
+        connection = sqlite3.connect("", check_same_thread=False)
         try:
-            connection.execute(f"ATTACH ':memory:' AS {SCHEMA}")
+            connection.execute(f"ATTACH '' AS {SCHEMA}")
+            connection.execute(f"PRAGMA {SCHEMA}.journal_mode = OFF")
             columns = ", ".join(f"{name} {kind}" for name, kind in column_types().items())
             connection.execute(f"CREATE TABLE {SCHEMA}.{TABLE} ({columns})")
-            marks = ", ".join("?" * len(COLUMNS))
-            connection.executemany(
-                f"INSERT INTO {SCHEMA}.{TABLE} VALUES ({marks})",
-                (tuple(value_of(record, column) for column in COLUMNS) for record in records),
-            )
             table = cls(connection)
             register(connection, now, table._told)
-            connection.set_authorizer(table._authorize)
-            connection.set_progress_handler(table._too_long, _STEPS)
             yield table
         finally:
             connection.close()
 
+    def add(self, records: Iterable[Migration]) -> None:
+        """What is not in it yet."""
+        self._connection.set_authorizer(None)
+        self._connection.set_progress_handler(None, 0)
+        marks = ", ".join("?" * len(COLUMNS))
+        self._connection.executemany(
+            f"INSERT INTO {SCHEMA}.{TABLE} VALUES ({marks})",
+            (tuple(value_of(record, column) for column in COLUMNS) for record in records),
+        )
+
+    def remove(self, keys: Iterable[tuple[str, str, str]]) -> None:
+        """By keyspace, shard and uuid."""
+        self._connection.set_authorizer(None)
+        self._connection.set_progress_handler(None, 0)
+        self._connection.execute(
+            f"CREATE INDEX IF NOT EXISTS {SCHEMA}.by_uuid ON {TABLE} (migration_uuid COLLATE BINARY)"
+        )
+        self._connection.executemany(
+            f"DELETE FROM {SCHEMA}.{TABLE} WHERE keyspace = ? COLLATE BINARY AND shard = ? COLLATE BINARY"
+            " AND migration_uuid = ? COLLATE BINARY",
+            keys,
+        )
+
     def select(self, query: Query) -> Result:
         """Raises `SyntaxRefused`, `UnknownTable`, `InvalidInput`."""
+        self._connection.set_authorizer(self._authorize)
+        self._connection.set_progress_handler(self._too_long, _STEPS)
         self._failure, self._until = None, time.monotonic() + LONGEST
         try:
             cursor = self._connection.execute(query.sql, query.parameters)

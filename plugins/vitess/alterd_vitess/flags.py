@@ -11,6 +11,7 @@ from alterd_contracts.flags import (
     ALLOW_ZERO_IN_DATE,
     CUT_OVER_THRESHOLD,
     DEFAULT_CUT_OVER_THRESHOLD,
+    PREFER_INSTANT_DDL,
     QUEUE_FLAGS,
     RETAIN_ARTIFACTS,
     FlagDeclaration,
@@ -54,6 +55,7 @@ FLAGS = (
     BINLOG_SOURCE,
     CUT_OVER_THRESHOLD,
     FORCE_CUT_OVER_AFTER,
+    PREFER_INSTANT_DDL,
     RETAIN_ARTIFACTS,
     UNSAFE_ALLOW_FOREIGN_KEYS,
 )
@@ -66,6 +68,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     zero_dates: bool = False
     analyze_source: bool = False
     foreign_keys: bool = False
+    instant: bool = False
+    """Where MySQL can."""
     force_after: float = 0.0
     """0: never."""
     binlog_source: str = ""
@@ -84,6 +88,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             zero_dates=options.on(ALLOW_ZERO_IN_DATE.name),
             analyze_source=options.on(ANALYZE_TABLE.name),
             foreign_keys=options.on(UNSAFE_ALLOW_FOREIGN_KEYS.name),
+            instant=options.on(PREFER_INSTANT_DDL.name),
             force_after=options.seconds(FORCE_CUT_OVER_AFTER.name),
             binlog_source=source,
         )

@@ -9,7 +9,7 @@ from alterd_contracts.names import ArtifactKind
 from alterd_contracts.strategy import Session, Task
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, STREAMS
-from alterd_runtime.mysql.tables import Table, read_table
+from alterd_runtime.mysql.tables import Table, is_empty, read_table
 from alterd_runtime.settings import VitessSettings
 from alterd_runtime.sql import split_alter
 from alterd_vitess.analyzing import analyze_source
@@ -150,7 +150,9 @@ async def _tables(task: Task, session: Session, shadow_name: str) -> tuple[Table
         raise TableChanged(f"{table if source is None else shadow_name} is gone", table=table)
     for obstacle in shape_obstacles(source, shadow, clauses):
         raise obstacle
-    return source, shadow, map_tables(source, shadow, clauses, zero_dates=Asked.of(task.migration).zero_dates)
+    zero_dates = Asked.of(task.migration).zero_dates
+    empty = await is_empty(session, schema, table)
+    return source, shadow, map_tables(source, shadow, clauses, zero_dates=zero_dates, empty=empty)
 
 
 async def _definition(session: Session, table: str) -> str:

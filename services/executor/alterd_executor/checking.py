@@ -69,15 +69,19 @@ class Checker:
         """Tries the script. Raises what speaks of the shard, not of the script: `ShardUnreachable`, `UnsafeShard`."""
         errors: list[ErrorInfo] = []
         warnings: tuple[str, ...] = ()
+        plans: list[str] = []
         try:
             async with self._trial(request) as trial:
                 for change, statement in _changes(request, trial.schema):
-                    errors += await self._try(trial, change, statement)
+                    special = await self._special(trial, change, statement)
+                    plans.append(special.special_plan)
+                    errors += await self._try(trial, special, statement)
                 warnings = (*trial.untried, *trial.warnings)
         except NotPermitted as lacking:
             errors += lacking.errors
         CHECKS.labels(result="refused" if errors else "passed").inc()
-        return CheckReply(errors=tuple(errors), warnings=warnings)
+        special_plans = tuple(plans) if any(plans) else ()
+        return CheckReply(errors=tuple(errors), warnings=warnings, special_plans=special_plans)
 
     async def plan(self, request: CheckRequest) -> PlanReply:
         """As `check`, and what the strategy would do with each statement."""
@@ -86,10 +90,10 @@ class Checker:
         try:
             async with self._trial(request) as trial:
                 for change, statement in _changes(request, trial.schema):
-                    await trial.copy((statement.table, *statement.tables))
-                    planned = await self._runner(change).plan(change, trial)
+                    special = await self._special(trial, change, statement)
+                    planned = await self._runner(change).plan(special, trial)
                     steps += [msgspec.structs.replace(step, statement=statement.number) for step in planned]
-                    errors += await self._try(trial, change, statement)
+                    errors += await self._try(trial, special, statement)
         except NotPermitted as lacking:
             errors += lacking.errors
         return PlanReply(steps=tuple(steps), errors=tuple(errors))
@@ -148,9 +152,18 @@ class Checker:
                 except AlterdError as error:  # that migration's own affair: it will fail by itself
                     log.debug("check.pending_refused", migration=record.migration_uuid, error=error.message)
 
+    async def _special(self, trial: Trial, change: Migration, statement: Statement) -> Migration:
+        """The change with its special plan; a table that cannot be copied has none."""
+        await trial.copy((statement.table, *statement.tables))
+        try:
+            return change.evolve(special_plan=await self._runner(change).special_plan(change, trial))
+        except (Interrupted, Unreachable):
+            raise
+        except AlterdError:  # the check says what is wrong
+            return change
+
     async def _try(self, trial: Trial, change: Migration, statement: Statement) -> list[ErrorInfo]:
         found: list[AlterdError] = []
-        await trial.copy((statement.table, *statement.tables))
         try:
             found += await self._runner(change).check(change, trial)
             for name, check in self._checks:

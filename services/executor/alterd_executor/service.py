@@ -23,6 +23,7 @@ from alterd_executor.identity import Identity
 from alterd_executor.presence import Presence
 from alterd_executor.receiving import Receiver
 from alterd_executor.throttling import Throttling
+from alterd_executor.watching import Following
 from alterd_executor.world import World
 from alterd_runtime.bus import Slots, Worker
 from alterd_runtime.metrics import SLOTS
@@ -51,6 +52,7 @@ async def serve(context: Context) -> None:
         settings=context.settings.executor,
         strategies=strategies,
         records=context.bus.bucket(subjects.STATE),
+        following=Following(context.bus.bucket(subjects.STATE)),
         topology=context.bus.bucket(subjects.TOPOLOGY),
         progress=context.bus.bucket(subjects.PROGRESS),
         nursery=Nursery(),

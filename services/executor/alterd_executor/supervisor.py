@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from alterd_contracts.errors import AlterdError, Fenced, RunDied, StaleRun
+from alterd_contracts.errors import AlterdError, BusUnreachable, Fenced, RunDied, StaleRun
 from alterd_contracts.inputs import (
     ArtifactDeclared,
     CancelledReport,
@@ -57,7 +57,7 @@ from alterd_executor.protocol import (
 )
 from alterd_executor.reporting import Reporter
 from alterd_executor.signs import Pulse, Signs
-from alterd_executor.watching import UnreadableRecord, follow, read_fresh
+from alterd_executor.watching import UnreadableRecord, read_fresh, read_record
 from alterd_executor.world import World
 from alterd_runtime.failpoints import failpoint
 
@@ -67,6 +67,8 @@ STOP_PATIENCE = 6.0
 """Seconds for a run to reach a border when the executor stops; a killed statement rolls back."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at a run's signs of life."""
+ASK_AGAIN = 5.0
+"""Seconds without the scheduler's word after which the record is read afresh."""
 
 
 class Supervisor:
@@ -109,8 +111,10 @@ class Supervisor:
     # The record ------------------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        async for record in follow(self._world.records, self._record.open_key):
-            self._heard(record)
+        following = self._world.following.follow(self._record.open_key)
+        async with contextlib.aclosing(following) as changes:  # type: ignore[type-var]
+            async for record in changes:
+                self._heard(record)
 
     def _heard(self, record: Migration | None) -> None:
         now = standing(record, self._work, self._world.identity)
@@ -132,11 +136,21 @@ class Supervisor:
         stopping = asyncio.create_task(self._world.stopping.wait())
         deciding = asyncio.create_task(self._decided.wait())
         try:
-            await asyncio.wait({stopping, deciding}, return_when=asyncio.FIRST_COMPLETED)
+            while not (stopping.done() or deciding.done()):
+                await asyncio.wait({stopping, deciding}, timeout=ASK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                if not (stopping.done() or deciding.done()):
+                    await self._look_again()
         finally:
             stopping.cancel()
             deciding.cancel()
         return self._standing is Standing.OURS
+
+    async def _look_again(self) -> None:
+        """The word is given once: whoever missed it would wait for ever, and the migration with him."""
+        try:
+            self._heard(await read_record(self._world.records, self._record.open_key))
+        except (BusUnreachable, UnreadableRecord) as error:
+            self._log.warning("record.not_read", error=error.message)
 
     # The run ---------------------------------------------------------------------------------------------------
 

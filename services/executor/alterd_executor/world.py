@@ -12,6 +12,7 @@ from alterd_contracts.requests import ONLINE_DDL
 from alterd_executor.children import Nursery
 from alterd_executor.identity import Identity
 from alterd_executor.throttling import Throttling
+from alterd_executor.watching import Following
 from alterd_runtime.bus import BucketStore, Bus
 from alterd_runtime.plugins import Strategies
 from alterd_runtime.settings import ExecutorSettings
@@ -25,6 +26,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     settings: ExecutorSettings
     strategies: Strategies
     records: BucketStore
+    following: Following
     topology: BucketStore
     progress: BucketStore
     nursery: Nursery

@@ -25,6 +25,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     errors: tuple[ErrorInfo, ...] = ()
     warnings: tuple[str, ...] = ()
+    special_plans: tuple[str, ...] = ()
+    """Of each statement the special plan on which all shards that answered agree; empty: none."""
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,14 @@ def judge(answers: dict[str, CheckReply | AlterdError]) -> Checked:
         warnings += [
             f"shard {shard} does not answer and gets its work when it is back: {e.message}" for shard, e in away.items()
         ]
-    return Checked(errors=tuple(errors.values()), warnings=tuple(warnings))
+    plans = [answer.special_plans for answer in answers.values() if isinstance(answer, CheckReply)]
+    return Checked(errors=tuple(errors.values()), warnings=tuple(warnings), special_plans=_agreed(plans))
+
+
+def _agreed(plans: list[tuple[str, ...]]) -> tuple[str, ...]:
+    if len({len(each) for each in plans}) != 1:
+        return ()
+    return tuple(each[0] if len(set(each)) == 1 else "" for each in zip(*plans, strict=True))
 
 
 def _add(errors: dict[tuple[str, str, str], ErrorInfo], info: ErrorInfo, shard: str) -> None:

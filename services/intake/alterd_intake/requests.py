@@ -114,7 +114,7 @@ class Intake:
         # a long script takes the tokenizer a second: others need not wait for it
         script = await asyncio.to_thread(read_script, request.sql, schemas=resolve.schemas_of(keyspace))
         errors = [*script.refusals, *resolve.check_kinds(script.statements, declaration)]
-        options = check_options(setting, declaration)
+        options = check_options(setting, declaration, others=self._world.declarations().values())
         errors += resolve.check_promises(script.statements, declaration, options)
         if errors:
             raise Refused(tuple(errors))
@@ -134,6 +134,7 @@ class Intake:
                         check_options(setting, declaration, statement.kind),
                         declaration.kind(statement.kind),
                         resumable=declaration.resumable,
+                        throttleable=declaration.throttleable,
                     ),
                 )
                 for uuid, statement in zip(uuids, script.statements, strict=True)
@@ -160,7 +161,11 @@ class Intake:
         )
         if checked.errors:
             raise Refused(checked.errors)
-        return Prepared(submission=submission, declaration=declaration, warnings=checked.warnings)
+        return Prepared(
+            submission=resolve.with_special_plans(submission, checked.special_plans),
+            declaration=declaration,
+            warnings=checked.warnings,
+        )
 
     async def _is_recorded(self, submission: Submission) -> bool:
         """Whether a scheduler has recorded this request: its statements may have run since, so no check is fair."""

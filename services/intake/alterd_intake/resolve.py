@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from alterd_contracts.declaration import Declaration, KindDeclaration
 from alterd_contracts.errors import (
     ErrorInfo,
@@ -24,7 +26,7 @@ from alterd_contracts.flags import (
     RETAIN_ARTIFACTS,
     SINGLETONS,
 )
-from alterd_contracts.inputs import Choices
+from alterd_contracts.inputs import Choices, Submission
 from alterd_contracts.names import check_context, check_keyspace, check_request, check_uuid, migration_uuid
 from alterd_contracts.requests import DdlRequest
 from alterd_contracts.statement import Statement, StatementKind
@@ -114,7 +116,9 @@ def singletons_of(options: Options) -> tuple[str, ...]:
     return tuple(flag.name for flag in SINGLETONS if options.on(flag.name))
 
 
-def choices_of(options: Options, kind: KindDeclaration | None = None, *, resumable: bool = True) -> Choices:
+def choices_of(
+    options: Options, kind: KindDeclaration | None = None, *, resumable: bool = True, throttleable: bool = True
+) -> Choices:
     """What the flags, and what the strategy declares of its `kind`, put into the record of the statement that `options`
     were checked for.
     """
@@ -127,10 +131,27 @@ def choices_of(options: Options, kind: KindDeclaration | None = None, *, resumab
         exclusive_phases=declared.exclusive_phases,
         tail_phases=declared.tail_phases,
         resumable=resumable or declared.immediate,
+        pausable=throttleable and not declared.immediate,
         retain_artifacts_seconds=math.ceil(options.seconds(RETAIN_ARTIFACTS.name)),
         postpone_completion=options.on(POSTPONE_COMPLETION.name),
         cutover_threshold_seconds=math.ceil(options.seconds(CUT_OVER_THRESHOLD.name)),
     )
+
+
+def with_special_plans(submission: Submission, plans: tuple[str, ...]) -> Submission:
+    """What MySQL does at once is immediate."""
+    if not any(plans):
+        return submission
+    submitted = tuple(
+        msgspec.structs.replace(
+            item,
+            choices=msgspec.structs.replace(item.choices, special_plan=plan, is_immediate_operation=True),
+        )
+        if plan
+        else item
+        for item, plan in zip(submission.submitted, plans, strict=True)
+    )
+    return msgspec.structs.replace(submission, submitted=submitted)
 
 
 def uuids_of(request: DdlRequest, statements: tuple[Statement, ...]) -> tuple[str, ...]:

@@ -26,23 +26,29 @@ class _Taken(msgspec.Struct):
     exclusive: bool = False
 
     def add(self, row: Migration) -> None:
-        self.count += 1
         self.tables.add(row.mysql_table.casefold())
+        if row.parked:
+            return
+        self.count += 1
         self.alone = self.alone or not row.allow_concurrent
         self.exclusive = self.exclusive or row.exclusive or row.exclusive_wanted
 
     def admits(self, row: Migration) -> bool:
-        return (
-            self.count < self.most
-            and row.mysql_table.casefold() not in self.tables
-            and (row.allow_concurrent or not self.alone)
-            and not (self.exclusive and row.exclusive_phases)
-        )
+        return row.mysql_table.casefold() not in self.tables and self.has_room(row, copies=_copies(row))
+
+    def has_room(self, row: Migration, *, copies: bool) -> bool:
+        """`copies`: it needs the exclusive place from the start."""
+        return self.count < self.most and (row.allow_concurrent or not self.alone) and not (self.exclusive and copies)
 
 
 def held(row: Migration) -> bool:
     """A queued row that users hold back."""
     return row.postpone_launch or row.paused or (row.is_immediate_operation and row.postpone_completion)
+
+
+def _copies(row: Migration) -> bool:
+    """What MySQL does at once asks for the exclusive place only if that turns out to be impossible."""
+    return bool(row.exclusive_phases) and not row.special_plan
 
 
 def admit(lane: list[Migration], moment: Moment, most: int = MOST) -> list[Migration]:
@@ -62,11 +68,10 @@ def admit(lane: list[Migration], moment: Moment, most: int = MOST) -> list[Migra
     return new
 
 
-def startable(lane: list[Migration], row: Migration, most: int = MOST) -> bool:
-    """Whether a queued row would be admitted if its completion were not held back."""
-    free = row.evolve(postpone_completion=False)
-    place = next((place for place, each in _candidates(lane) if each.migration_uuid == row.migration_uuid), None)
-    return place is not None and not held(free) and _in_turn(free, place) and _taken(lane, most).admits(free)
+def startable(lane: list[Migration], row: Migration, moment: Moment, most: int = MOST) -> bool:
+    """Whether a queued row would be admitted now if its completion were not held back: also not behind others."""
+    free = [each.evolve(postpone_completion=False) if each is row else each for each in lane]
+    return any(new.migration_uuid == row.migration_uuid for new in admit(free, moment, most))
 
 
 def _taken(lane: Iterable[Migration], most: int) -> _Taken:
@@ -105,7 +110,7 @@ def _ready(row: Migration, place: int, moment: Moment) -> Migration | None:
         ready_timestamp=moment.now,
         dispatch_delay=0.0,
         message="",
-        exclusive=bool(row.exclusive_phases),
+        exclusive=_copies(row),
         in_order_completion_pending_count=place if row.in_order_completion else 0,
     )
 
@@ -124,15 +129,39 @@ def permitted(lane: list[Migration], moment: Moment) -> Migration | None:
     """The record that gets the exclusive place back, if one waits for it and it is free."""
     if any(row.exclusive for row in lane):
         return None
-    waiting = next((row for row in lane if row.exclusive_wanted), None)
+    waiting = next((row for row in lane if row.exclusive_wanted and not row.parked), None)
     if waiting is None:
         return None
     return changed(waiting, Fact.PERMITTED, moment, saying=waiting.stage, exclusive=True, exclusive_wanted=False)
 
 
+def returning(lane: list[Migration], moment: Moment, most: int = MOST) -> Migration | None:
+    """The next record that was paused with a place on the shard, is no longer, and finds one again."""
+    taken = _taken(lane, most)
+    parked = (row for row in lane if row.parked and not row.pause_requested and not row.held)
+    for row in sorted(parked, key=lambda row: -row.priority):
+        if taken.has_room(row, copies=row.exclusive_wanted):
+            return changed(
+                row,
+                Fact.PERMITTED,
+                moment,
+                saying="goes on",
+                parked=False,
+                paused=False,
+                exclusive=row.exclusive_wanted,
+                exclusive_wanted=False,
+            )
+    return None
+
+
 def due(record: Migration, waited: float) -> bool:
     """A ready record whose attempt belongs into the work queue now, after `waited` seconds."""
-    return record.migration_status is Status.READY and not record.paused and waited >= record.dispatch_delay
+    return record.migration_status is Status.READY and not _stays(record) and waited >= record.dispatch_delay
+
+
+def _stays(record: Migration) -> bool:
+    """It is paused; one that is to be cancelled goes to an executor all the same, which has the last word."""
+    return record.paused and not record.cancel_requested
 
 
 def orphaned(record: Migration, alive: Callable[[str, str], bool], moment: Moment) -> Migration | None:
@@ -162,7 +191,7 @@ def blocked(
     record: Migration, offered: Set[str], moment: Moment, *, waited: float, patience: float
 ) -> Migration | None:
     """The record with the reason why nobody takes it, told once per attempt after `patience` seconds."""
-    if record.migration_status is not Status.READY or record.paused or waited < record.dispatch_delay + patience:
+    if record.migration_status is not Status.READY or _stays(record) or waited < record.dispatch_delay + patience:
         return None
     if record.event is not None and record.event.fact is Fact.BLOCKED:
         return None

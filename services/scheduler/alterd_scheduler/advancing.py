@@ -6,7 +6,7 @@ The decisions are those of `admission`, `in_order`, `duplicates` and `gates`; he
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -16,16 +16,16 @@ from alterd_contracts.events import Event
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status
 from alterd_contracts.work import Work
-from alterd_runtime.bus import Bus
+from alterd_runtime.bus import Bus, Outgoing, Sending
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.settings import SchedulerSettings
-from alterd_scheduler.admission import admit, due, permitted, settled, startable
+from alterd_scheduler.admission import admit, due, permitted, returning, settled, startable
 from alterd_scheduler.board import Board, LaneKey
 from alterd_scheduler.duplicates import duplicate
 from alterd_scheduler.facts import Moment
 from alterd_scheduler.gates import decide_gate, ready_so_far
 from alterd_scheduler.in_order import broken_before, failed_by
-from alterd_scheduler.storage import Storage
+from alterd_scheduler.storage import Change, Storage
 
 log = structlog.get_logger(__name__)
 
@@ -38,52 +38,83 @@ class Advancing:
         self._dispatched: dict[str, int] = {}
         self._ready_since: dict[str, tuple[int, float]] = {}
         """Open key → attempt and when this term first saw it ready, in monotonic seconds."""
+        self._under_way: list[Sending] = []
 
     async def advance(self, lanes: Iterable[LaneKey]) -> None:
-        """Brings the lanes to where their records say they should be."""
-        for lane in lanes:
-            await self._advance(lane)
-            for row in self._board.lane(lane):
-                if row.gated and ready_so_far(row):
-                    await self._gate_if_ready(row)
+        """Brings the lanes to where their records say they should be, all of them side by side."""
+        rows = await self._advanced(tuple(lanes))
+        gates = {
+            (row.keyspace, row.migration_uuid, row.gate_id): None for row in rows if row.gated and ready_so_far(row)
+        }
+        for gate in gates:
+            await self._gate_if_ready(*gate)
 
     async def gate(self, keyspace: str, migration_uuid: str) -> None:
         """Opens the migration's gate, or says by which shards it is kept shut."""
         rows = self._board.of_uuid(keyspace, migration_uuid)
         there = {row.shard for row in rows}
-        rows += [row for row in await self._storage.done_rows(keyspace, migration_uuid) if row.shard not in there]
-        changes = decide_gate(rows, self._startable, Moment(now=datetime.now(UTC)))
-        for new in changes:
-            await self.write(new, self._board.get(new.keyspace, new.shard, new.migration_uuid))
-            failpoint("scheduler.gate_row_written")
-        for new in changes:
-            await self._advance((new.keyspace, new.shard))
+        rows += [row for row in await self._storage.gated_rows(keyspace, migration_uuid) if row.shard not in there]
+        changes = [(new, self._now(new)) for new in decide_gate(rows, self._startable, Moment(now=datetime.now(UTC)))]
+        if not changes:
+            return
+        await self.write(changes[:1])
+        failpoint("scheduler.gate_row_written")
+        await self.write(changes[1:])
+        await self._advanced(tuple((new.keyspace, new.shard) for new, _ in changes))
 
-    async def write(self, record: Migration, before: Migration | None) -> None:
-        """The record first, then its event; the record is not written again before the event is stored."""
-        await self._storage.write(record, before=before)
-        self._board.put(record)
-        if record.migration_status.terminal:
-            self._dispatched.pop(record.open_key, None)
-            self._ready_since.pop(record.open_key, None)
+    async def write(self, changes: Sequence[Change]) -> None:
+        """The records first, then their events, which are on their way when this returns: see `told`."""
+        if not changes:
+            return
+        await self.told()  # no record is written again before its event is stored
+        await self._storage.write(changes)
+        for record, _ in changes:
+            self._board.put(record)
+            if record.migration_status.terminal:
+                self._dispatched.pop(record.open_key, None)
+                self._ready_since.pop(record.open_key, None)
         failpoint("scheduler.record_written")
-        told = before is not None and before.event == record.event
-        if record.event is not None and not told:
-            await self.publish(record.event)
+        news = [
+            (record, record.event)
+            for record, before in changes
+            if record.event is not None and not (before is not None and before.event == record.event)
+        ]
+        await self.publish([event for _, event in news])
+        for record, event in news:
             log.info(
-                f"migration.{record.event.fact}",
+                f"migration.{event.fact}",
                 migration_uuid=record.migration_uuid,
                 keyspace=record.keyspace,
                 shard=record.shard,
                 attempt=record.attempt,
                 state=record.migration_status,
-                message=record.event.message,
+                message=event.message,
             )
-        failpoint("scheduler.event_published")
 
-    async def publish(self, event: Event) -> None:
-        about = getattr(event, "migration_uuid", "") or getattr(event, "request_id", "")
-        await self._bus.publish(event.subject, event, id=event.id, about=about)
+    async def publish(self, events: Sequence[Event]) -> None:
+        """On their way when this returns: see `told`."""
+        if not events:
+            return
+        outgoing = [
+            Outgoing(
+                subject=event.subject,
+                data=event,
+                id=event.id,
+                about=getattr(event, "migration_uuid", "") or getattr(event, "request_id", ""),
+            )
+            for event in events
+        ]
+        self._under_way.append(await self._bus.send_all(outgoing))
+
+    async def told(self) -> None:
+        """Returns when all that was written and published is stored. Any error ends the term."""
+        await self._storage.stored()
+        if not self._under_way:
+            return
+        under_way, self._under_way = self._under_way, []
+        for sent in under_way:
+            await sent.stored()
+        failpoint("scheduler.event_published")
 
     def waited(self, record: Migration) -> float:
         """Seconds for which this term has seen the record's attempt ready."""
@@ -96,61 +127,84 @@ class Advancing:
             return 0.0
         return now - since
 
-    async def _advance(self, lane: LaneKey) -> None:
-        moment = Moment(now=datetime.now(UTC))
-        again = True
+    async def _advanced(self, lanes: tuple[LaneKey, ...]) -> list[Migration]:
+        """As `advance`, but for gates; what is open in the lanes."""
+        again = lanes
         while again:
-            again = False
-            for record in settled(self._board.lane(lane)):
-                await self._rewrite(record)
-            if (record_again := permitted(self._board.lane(lane), moment)) is not None:
-                await self._rewrite(record_again)
-            for record in admit(self._board.lane(lane), moment, self._settings.max_concurrent):
-                instead = await self._instead(record, moment)
-                await self._rewrite(instead or record)
-                again = again or instead is not None
-        for record in self._board.lane(lane):
-            if due(record, self.waited(record)):
-                await self._dispatch(record)
+            again = await self._round(again)
+        rows = [row for lane in lanes for row in self._board.lane(lane)]
+        await self._dispatch([row for row in rows if due(row, self.waited(row))])
+        return rows
 
-    async def _instead(self, ready: Migration, moment: Moment) -> Migration | None:
-        """How a migration that is admitted ends at once: it is complete already, or one before it has failed."""
-        queued = self._board.get(ready.keyspace, ready.shard, ready.migration_uuid)
-        if queued is None:
-            return None
-        if queued.in_order_completion and (prior := broken_before(queued, await self._storage.priors(queued))):
-            return failed_by(queued, prior, moment)
-        if twin := await self._storage.twin(queued):
-            return duplicate(queued, twin, moment)
-        return None
+    async def _round(self, lanes: tuple[LaneKey, ...]) -> tuple[LaneKey, ...]:
+        """One round: counts, places, admissions. The lanes in which an admission ended at once need another one."""
+        moment = Moment(now=datetime.now(UTC))
+        await self._rewrite([record for lane in lanes for record in settled(self._board.lane(lane))])
+        most = self._settings.max_concurrent
+        places = (permitted(self._board.lane(lane), moment) for lane in lanes)
+        await self._rewrite([record for record in places if record is not None])
+        left = lanes
+        while left:
+            back = [record for lane in left if (record := returning(self._board.lane(lane), moment, most)) is not None]
+            await self._rewrite(back)
+            left = tuple((record.keyspace, record.shard) for record in back)
+        ready = [record for lane in lanes for record in admit(self._board.lane(lane), moment, most)]
+        instead = await self._instead(ready, moment)
+        await self._rewrite([instead.get(record.open_key, record) for record in ready])
+        return tuple({(record.keyspace, record.shard): None for record in instead.values()})
 
-    async def _gate_if_ready(self, row: Migration) -> None:
-        rows = self._board.of_uuid(row.keyspace, row.migration_uuid)
-        if all(ready_so_far(each) for each in rows if each.gated and each.gate_id == row.gate_id):
-            await self.gate(row.keyspace, row.migration_uuid)
+    async def _instead(self, ready: Sequence[Migration], moment: Moment) -> dict[str, Migration]:
+        """By open key, how what is admitted ends at once: it is complete already, or one before it has failed."""
+        found: dict[str, Migration] = {}
+        queued = [row for record in ready if (row := self._now(record)) is not None]
+        for row, twin in zip(queued, await self._storage.twins(queued), strict=True):
+            if twin and (ended := duplicate(row, twin, moment)):
+                found[row.open_key] = ended
+        in_order = [row for row in queued if row.in_order_completion]
+        for row, priors in zip(in_order, await self._storage.priors(in_order), strict=True):
+            if (prior := broken_before(row, priors)) and (failed := failed_by(row, prior, moment)):
+                found[row.open_key] = failed
+        return found
+
+    async def _gate_if_ready(self, keyspace: str, migration_uuid: str, gate_id: int) -> None:
+        rows = self._board.of_uuid(keyspace, migration_uuid)
+        if all(ready_so_far(each) for each in rows if each.gated and each.gate_id == gate_id):
+            await self.gate(keyspace, migration_uuid)
 
     def _startable(self, row: Migration) -> bool:
-        return startable(self._board.lane((row.keyspace, row.shard)), row, self._settings.max_concurrent)
+        lane = self._board.lane((row.keyspace, row.shard))
+        return startable(lane, row, Moment(now=datetime.now(UTC)), self._settings.max_concurrent)
 
-    async def _rewrite(self, record: Migration) -> None:
-        await self.write(record, self._board.get(record.keyspace, record.shard, record.migration_uuid))
+    def _now(self, record: Migration) -> Migration | None:
+        """The record as it stands open."""
+        return self._board.get(record.keyspace, record.shard, record.migration_uuid)
 
-    async def _dispatch(self, record: Migration) -> None:
+    async def _rewrite(self, records: Sequence[Migration]) -> None:
+        await self.write([(record, self._now(record)) for record in records])
+
+    async def _dispatch(self, records: Sequence[Migration]) -> None:
         """Once per attempt and term; a later term repeats it with the same id."""
-        if self._dispatched.get(record.open_key) == record.attempt:
+        new = [record for record in records if self._dispatched.get(record.open_key) != record.attempt]
+        if not new:
             return
-        work = Work(
-            keyspace=record.keyspace,
-            shard=record.shard,
-            migration_uuid=record.migration_uuid,
-            attempt=record.attempt,
-            strategy=record.strategy,
-        )
-        await self._bus.publish(
-            subjects.work(record.strategy, record.keyspace, record.shard),
-            work,
-            id=f"{record.open_key}:{record.attempt}",
-            about=record.migration_uuid,
-        )
+        sending = await self._bus.send_all([_work(record) for record in new])
+        await self.told()
+        await sending.stored()
         failpoint("scheduler.work_published")
-        self._dispatched[record.open_key] = record.attempt
+        self._dispatched |= {record.open_key: record.attempt for record in new}
+
+
+def _work(record: Migration) -> Outgoing:
+    work = Work(
+        keyspace=record.keyspace,
+        shard=record.shard,
+        migration_uuid=record.migration_uuid,
+        attempt=record.attempt,
+        strategy=record.strategy,
+    )
+    return Outgoing(
+        subject=subjects.work(record.strategy, record.keyspace, record.shard),
+        data=work,
+        id=f"{record.open_key}:{record.attempt}",
+        about=record.migration_uuid,
+    )

@@ -74,11 +74,18 @@ def _kept_shut(waiting: list[Migration], broken: list[Migration], moment: Moment
         f"shard {row.shard}, {row.migration_status}" + (f" ({row.message})" if row.message else "") for row in broken
     )
     text = f"{SHUT}{who}: retry it there, or complete the others without the gate"
-    return [_told(row, text, max(each.input_seq for each in broken), moment) for row in waiting if row.message != text]
+    seq = max(each.input_seq for each in broken)
+    return [
+        _told(row, text, max(seq, row.input_seq), moment)
+        for row in waiting
+        if row.message != text and not row.cancel_requested
+    ]
 
 
 def _told(row: Migration, text: str, input_seq: int, moment: Moment) -> Migration:
-    """The id of the fact is that of the input that broke another row; what this row has seen stays as it is."""
+    """The id of the fact has the input that broke another row, unless this one has changed since and is told again;
+    what this row has seen stays as it is.
+    """
     new = row.evolve(message=text, message_timestamp=moment.now)
     return new.evolve(event=event_of(new.evolve(input_seq=input_seq), Fact.GATE_SHUT, moment.now))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import msgspec
 import structlog
 
 from alterd_contracts import subjects
 from alterd_contracts.migration import Cursor, Epoch, Hold, Migration
-from alterd_runtime.bus import Entry, FencedState
+from alterd_runtime.bus import Entry, FencedState, Write
 from alterd_runtime.failpoints import failpoint
 from alterd_scheduler.in_order import BROKEN
 
@@ -20,6 +21,13 @@ _encoder = msgspec.json.Encoder()
 _migration = msgspec.json.Decoder(Migration)
 _hold = msgspec.json.Decoder(Hold)
 _cursor = msgspec.json.Decoder(Cursor)
+
+
+GATES = 16
+"""Gated migrations whose done rows are remembered."""
+
+Change = tuple[Migration, Migration | None]
+"""A record as it is to be, and as it was."""
 
 
 class Loaded(msgspec.Struct):
@@ -41,6 +49,8 @@ class Storage:
         """`keep`: seconds for which done records are kept once nothing is left of them on a shard; 0: for ever."""
         self._state, self._keep = state, keep
         self._store = state.store
+        self._gated: dict[tuple[str, str], dict[str, Migration]] = {}
+        """Done rows of the gated migrations that were asked about last: keyspace and uuid → shard → record."""
 
     async def begin(self, epoch: Epoch) -> None:
         """Fences off whoever led before."""
@@ -58,35 +68,59 @@ class Storage:
             since = cursor_entry.revision + 1
         tail = await self._until_own_epoch("open.>", "done.>", subjects.EPOCH_KEY, start=since)
         loaded = _merge(entries, tail, cursor)
+        loaded.leftovers += await self._left_behind(loaded, tail)
         loaded.holds += [_hold.decode(value) for value in holds if value is not None]
         return loaded
 
-    async def write(self, record: Migration, *, before: Migration | None) -> None:
-        """One record to where its state belongs; a move writes the new row first, then removes the old one."""
-        value = _encoder.encode(record)
-        if record.migration_status.terminal:
-            await self._index(record)
-            await self._state.put(record.done_key, value, ttl=self._ttl(record))
-            if before is not None and before.migration_status.pending:
-                failpoint("scheduler.done_written")
-                await self._state.delete(record.open_key)
-            return
-        await self._state.put(record.open_key, value)
-        if before is not None and before.migration_status.terminal:
-            failpoint("scheduler.reopened")
-            await self._state.delete(record.done_key)
-            if before.migration_status in BROKEN:
-                await self._state.delete(_prior_key(record))
+    async def _left_behind(self, loaded: Loaded, tail: dict[str, Entry]) -> list[str]:
+        """Done rows, older than the cursor, of what was queued again since: nobody has come to remove them."""
+        again = [record.done_key for record in loaded.open if record.retries and record.open_key in tail]
+        entries = await self._store.get_all([key for key in again if key not in tail])
+        return [entry.key for entry in entries if entry is not None and entry.value is not None]
 
-    async def _index(self, record: Migration) -> None:
-        """Before the row itself: what the index names and is not so is found out when it is read."""
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Each record to where its state belongs: all new rows in their order, then what a move leaves behind goes.
+
+        Returns when the new rows are stored; what goes may still be on its way: see `stored`. When it fails, a
+        beginning of these writes has been stored.
+        """
+        await self._state.write([write for record, _ in changes for write in self.stands(record)])
+        left: list[Write] = []
+        for record, before in changes:
+            if before is None or before.migration_status.terminal == record.migration_status.terminal:
+                continue
+            if record.migration_status.terminal:
+                failpoint("scheduler.done_written")
+                left.append(Write(key=record.open_key, value=None))
+                continue
+            failpoint("scheduler.reopened")
+            left.append(Write(key=record.done_key, value=None))
+            if before.migration_status in BROKEN:
+                left.append(Write(key=_prior_key(record), value=None))
+        for record, _ in changes:
+            self._learn(record)
+        await self._state.send(left)
+
+    async def stored(self) -> None:
+        """Returns when all that was written is stored."""
+        await self._state.stored()
+
+    def stands(self, record: Migration) -> list[Write]:
+        """The row itself, after what finds it: what an index names and is not so is found out when it is read."""
+        value = _encoder.encode(record)
+        if record.migration_status.pending:
+            return [Write(key=record.open_key, value=value)]
+        ttl, uuid = self._ttl(record), record.migration_uuid.encode()
+        row = Write(key=record.done_key, value=value, ttl=ttl)
         if record.migration_status in BROKEN:
-            await self._state.put(_prior_key(record), record.migration_uuid.encode(), ttl=self._ttl(record))
-        elif record.ever_dispatched:  # a duplicate is no twin for others
-            await self._state.put(_twin_key(record), record.migration_uuid.encode(), ttl=self._ttl(record))
+            return [Write(key=_prior_key(record), value=uuid, ttl=ttl), row]
+        if record.ever_dispatched:  # a duplicate is no twin for others
+            return [Write(key=_twin_key(record), value=uuid, ttl=ttl), row]
+        return [row]
 
     async def forget(self, record: Migration) -> None:
         """A done record, and what finds it by its context."""
+        self._gated.pop((record.keyspace, record.migration_uuid), None)
         if record.migration_status in BROKEN:
             await self._state.delete(_prior_key(record))
         elif await self.twin(record) == record.migration_uuid:
@@ -95,17 +129,26 @@ class Storage:
 
     async def twin(self, record: Migration) -> str:
         """The migration that completed the same statement in the same context on this shard; empty for none."""
-        entry = await self._store.get(_twin_key(record))
-        return "" if entry is None or entry.value is None else entry.value.decode()
+        return (await self.twins([record]))[0]
 
-    async def priors(self, record: Migration) -> list[Migration]:
-        """The failed and cancelled migrations of the record's context on its shard."""
-        found = []
-        for entry in await self._store.list(_prior_key(record, any_uuid=True)):
-            uuid = entry.key.rpartition(".")[2]
-            if prior := await self.done(record.keyspace, record.shard, uuid):
-                found.append(prior)
-        return found
+    async def twins(self, records: Sequence[Migration]) -> list[str]:
+        """`twin` of each."""
+        entries = await self._store.get_all([_twin_key(record) for record in records])
+        return ["" if entry is None or entry.value is None else entry.value.decode() for entry in entries]
+
+    async def priors(self, records: Sequence[Migration]) -> list[list[Migration]]:
+        """Of each the failed and cancelled migrations of its context on its shard."""
+        places = {(record.keyspace, record.migration_context): record for record in records}
+        keys: dict[tuple[str, str, str], list[str]] = {}
+        for record in places.values():
+            alone = sum(each.migration_context == record.migration_context for each in records) == 1
+            for entry in await self._store.list(_prior_pattern(record, record.shard if alone else "*")):
+                _, keyspace, shard, _, uuid = entry.key.split(".")
+                done = subjects.done_key(keyspace, shard, uuid)
+                keys.setdefault((keyspace, shard, record.migration_context), []).append(done)
+        wanted = [keys.get((each.keyspace, each.shard, each.migration_context), []) for each in records]
+        found = iter(await self._store.get_all([key for some in wanted for key in some]))
+        return [[prior for _ in some if (prior := _read(next(found)))] for some in wanted]
 
     async def hold(self, hold: Hold) -> None:
         await self._state.put(subjects.hold_key(hold.keyspace, hold.shard), _encoder.encode(hold))
@@ -124,6 +167,26 @@ class Storage:
         """The done rows of one migration on all shards."""
         entries = await self._store.list(subjects.done_key(keyspace, "*", migration_uuid))
         return [record for entry in entries if (record := _read(entry))]
+
+    async def gated_rows(self, keyspace: str, migration_uuid: str) -> list[Migration]:
+        """As `done_rows`. Of the migrations asked about last they are remembered, as each shard of a gate asks."""
+        key = (keyspace, migration_uuid)
+        rows = self._gated.pop(key, None)
+        if rows is None:
+            rows = {row.shard: row for row in await self.done_rows(keyspace, migration_uuid)}
+            if len(self._gated) == GATES:
+                del self._gated[next(iter(self._gated))]
+        self._gated[key] = rows
+        return list(rows.values())
+
+    def _learn(self, record: Migration) -> None:
+        rows = self._gated.get((record.keyspace, record.migration_uuid))
+        if rows is None:
+            return
+        if record.migration_status.terminal:
+            rows[record.shard] = record
+        else:
+            rows.pop(record.shard, None)
 
     def _ttl(self, record: Migration) -> int:
         return 0 if record.artifacts else math.ceil(self._keep)
@@ -152,9 +215,12 @@ def _twin_key(record: Migration) -> str:
     return subjects.twin_key(record.keyspace, record.shard, digest)
 
 
-def _prior_key(record: Migration, *, any_uuid: bool = False) -> str:
-    uuid = "*" if any_uuid else record.migration_uuid
-    return subjects.prior_key(record.keyspace, record.shard, _digest(record.migration_context), uuid)
+def _prior_key(record: Migration) -> str:
+    return subjects.prior_key(record.keyspace, record.shard, _digest(record.migration_context), record.migration_uuid)
+
+
+def _prior_pattern(record: Migration, shard: str) -> str:
+    return subjects.prior_key(record.keyspace, shard, _digest(record.migration_context), "*")
 
 
 def _read(entry: Entry | None) -> Migration | None:

@@ -116,6 +116,8 @@ def _queued(submission: Submission, item: Submitted, target: Target, number: int
         exclusive_phases=item.choices.exclusive_phases,
         tail_phases=item.choices.tail_phases,
         resumable=item.choices.resumable,
+        pausable=item.choices.pausable,
+        special_plan=item.choices.special_plan,
         singletons=submission.singletons,
     )
     return changed(record, Fact.QUEUED, moment, caller=submission.caller)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -48,14 +49,15 @@ from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment
 from alterd_scheduler.liveness import Liveness
 from alterd_scheduler.reports import Limits, further
-from alterd_scheduler.storage import Storage
+from alterd_scheduler.storage import Change, Storage
 
 log = structlog.get_logger(__name__)
 
 TICK = 0.5
 """Seconds between looks at what time alone changes."""
 CURSOR_EVERY = 100
-"""Inputs after which the cursor moves at the latest: a new leader decides no more than these again."""
+"""Inputs after which the cursor moves at the latest, else with the next tick: a new leader decides no more than these
+again."""
 
 _inputs: Reader[Input] = Reader(
     Submission
@@ -85,6 +87,12 @@ def _nobody(_executor: str, _incarnation: str) -> bool:
     return False
 
 
+def _with_done(open_rows: list[Migration], done: list[Migration]) -> list[Migration]:
+    """All rows of one migration; where a move was interrupted the open one counts."""
+    there = {row.shard for row in open_rows}
+    return open_rows + [row for row in done if row.shard not in there]
+
+
 class Term:
     """Everything a leader knows dies with its term."""
 
@@ -104,8 +112,14 @@ class Term:
 
     async def lead(self) -> None:
         """Until an error ends the term: `StaleWrite` when another one leads, `BusUnreachable`."""
+        begun = time.perf_counter()
         await self.begin()
-        log.info("scheduler.leads", open=sum(1 for _ in self.board), cursor=self.cursor.input_seq)
+        log.info(
+            "scheduler.leads",
+            open=self.board.counts.total(),
+            cursor=self.cursor.input_seq,
+            seconds=time.perf_counter() - begun,
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_executors())
             tasks.create_task(self._ticks())
@@ -121,21 +135,19 @@ class Term:
         self._holds = {subjects.hold_key(hold.keyspace, hold.shard): hold for hold in loaded.holds}
         for record in loaded.open:
             self.board.put(record)
-        for record in loaded.unproven:
-            await self._publish_if_missing(record)
+        await self._publish_missing(loaded.unproven)
         next_id = max([loaded.cursor.next_id, *(record.id + 1 for record in [*loaded.open, *loaded.unproven])])
         self.cursor = Cursor(input_seq=loaded.cursor.input_seq, next_id=next_id)
         await self._advancing.advance(self.board.lanes())
         for keyspace, uuid in {(row.keyspace, row.migration_uuid) for row in loaded.open if row.gate_id}:
             await self._advancing.gate(keyspace, uuid)
+        await self._advancing.told()
 
-    async def _publish_if_missing(self, record: Migration) -> None:
-        event = record.event
-        if event is None:
-            return
-        last = await self._bus.last(subjects.EVENTS, event.subject)
-        if last is None or last.headers.get("Nats-Msg-Id") != event.id:
-            await self._advancing.publish(event)
+    async def _publish_missing(self, records: Sequence[Migration]) -> None:
+        """Events of records that were written while an earlier leader ended."""
+        events = [record.event for record in records if record.event is not None]
+        stored = await self._bus.last_ids(subjects.EVENTS, [event.subject for event in events])
+        await self._advancing.publish([event for event, last in zip(events, stored, strict=True) if last != event.id])
 
     # Inputs ----------------------------------------------------------------------------------------------------
 
@@ -149,14 +161,15 @@ class Term:
         """Decides one input of the log, writes and tells what follows from it."""
         failpoint("scheduler.input_read")
         begun = time.perf_counter()
-        untold = False
+        kind, untold = "unreadable", False
         try:
             data = _inputs.read(message.data)
         except msgspec.DecodeError as error:
             log.error("input.unreadable", sequence=message.sequence, subject=message.subject, error=str(error))
             await bury(self._bus, subjects.INPUT, message.subject, message.sequence, message.data, str(error))
-            INPUTS.labels(type="unreadable", result="buried").inc()
+            INPUTS.labels(type=kind, result="buried").inc()
         else:
+            kind = type(data).__name__
             moment = Moment(now=message.time, input_seq=message.sequence)
             known = Known(await self._known(data), self._holds.values(), self.board)
             if isinstance(data, Started):
@@ -165,18 +178,23 @@ class Term:
             await self._apply(decision, known)
             # no record says that it was refused: a later leader must not decide it again, by what is pending then
             untold = decision.refused is not None
-            INPUTS.labels(type=type(data).__name__, result=decision.ignored or "decided").inc()
+            INPUTS.labels(type=kind, result=decision.ignored or "decided").inc()
             if decision.ignored:
-                log.info("input.ignored", type=type(data).__name__, why=decision.ignored, sequence=message.sequence)
+                log.info("input.ignored", type=kind, why=decision.ignored, sequence=message.sequence)
             reply_to = message.headers.get(subjects.REPLY_TO)
             if reply_to and decision.outcome is not None:
                 await self._reply(reply_to, decision.outcome)
         self.cursor = msgspec.structs.replace(self.cursor, input_seq=message.sequence)
         self._moved += 1
-        if message.pending == 0 or self._moved >= CURSOR_EVERY or untold:
-            await self._storage.move_cursor(self.cursor)
-            self._moved = 0
-        STEP_SECONDS.observe(time.perf_counter() - begun)
+        if self._moved >= CURSOR_EVERY or untold:
+            await self._move_cursor()
+        seconds = time.perf_counter() - begun
+        STEP_SECONDS.observe(seconds)
+        log.debug("input.decided", type=kind, sequence=message.sequence, seconds=seconds)
+
+    async def _move_cursor(self) -> None:
+        await self._storage.move_cursor(self.cursor)
+        self._moved = 0
 
     async def _known(self, data: Input) -> list[Migration]:
         """Every record the input names, open or done."""
@@ -194,36 +212,35 @@ class Term:
         record = self.board.get(data.keyspace, data.shard, data.migration_uuid)
         record = record or await self._storage.done(data.keyspace, data.shard, data.migration_uuid)
         if record and record.gate_id and isinstance(data, Completed):
-            return await self._rows(data.keyspace, data.migration_uuid)
+            rows = self.board.of_uuid(data.keyspace, data.migration_uuid)
+            return _with_done(rows, await self._storage.gated_rows(data.keyspace, data.migration_uuid))
         return [record] if record else []
 
     async def _rows(self, keyspace: str, migration_uuid: str) -> list[Migration]:
         """The rows of one migration on all shards."""
         rows = self.board.of_uuid(keyspace, migration_uuid)
-        there = {row.shard for row in rows}
-        return rows + [row for row in await self._storage.done_rows(keyspace, migration_uuid) if row.shard not in there]
+        return _with_done(rows, await self._storage.done_rows(keyspace, migration_uuid))
 
     async def _apply(self, decision: Decision, known: Known) -> None:
         if decision.next_id:
             self.cursor = msgspec.structs.replace(self.cursor, next_id=decision.next_id)
-        lanes: dict[LaneKey, None] = {}
+        changes: list[Change] = []
         gates: dict[tuple[str, str], None] = {}
         for record in decision.records:
             key = (record.keyspace, record.shard, record.migration_uuid)
             before = known.get(*key) or self.board.get(*key)
-            await self._advancing.write(record, before)
-            lanes[(record.keyspace, record.shard)] = None
+            changes.append((record, before))
             if record.gate_id and (record.migration_status.terminal or (before and before.migration_status.terminal)):
                 gates[(record.keyspace, record.migration_uuid)] = None
+        await self._advancing.write(changes)
         await self._apply_beside_records(decision)
-        await self._advancing.advance(lanes)
+        await self._advancing.advance({(record.keyspace, record.shard): None for record in decision.records})
         for keyspace, uuid in gates:
             await self._advancing.gate(keyspace, uuid)
+        await self._advancing.told()
 
     async def _apply_beside_records(self, decision: Decision) -> None:
-        for event in (decision.refused, decision.told):
-            if event is not None:
-                await self._advancing.publish(event)
+        await self._advancing.publish([event for event in (decision.refused, decision.told) if event is not None])
         for hold in decision.held:
             await self._storage.hold(hold)
             self._holds[subjects.hold_key(hold.keyspace, hold.shard)] = hold
@@ -250,6 +267,7 @@ class Term:
         """What time alone changes: executors that died, attempts that are due, work that nobody takes."""
         moment, now = Moment(now=datetime.now(UTC)), time.monotonic()
         lanes: dict[LaneKey, None] = {}
+        changes: list[Change] = []
         offered = self.liveness.offered(now)
         for record in self.board.busy():
             new = orphaned(record, lambda who, which: self.liveness.alive(who, which, now), moment)
@@ -264,10 +282,14 @@ class Term:
                     patience=self._settings.blocked_after,
                 )
             if new is not None:
-                await self._advancing.write(new, record)
+                changes.append((new, record))
             if new is not None or due(record, self._advancing.waited(record)):
                 lanes[(record.keyspace, record.shard)] = None
+        await self._advancing.write(changes)
         await self._advancing.advance(lanes)
+        await self._advancing.told()
+        if self._moved:
+            await self._move_cursor()
         for state in PENDING:
             MIGRATIONS.labels(state=state).set(self.board.counts[state])
 

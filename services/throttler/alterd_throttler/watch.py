@@ -155,6 +155,7 @@ class Watch:
             go=go,
             reason=reason,
             metrics=metrics,
+            thresholds=dict(self._thresholds),
             valid_seconds=self._valid,
             throttler=self._throttler,
             denied=self._denied(),

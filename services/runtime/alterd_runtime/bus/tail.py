@@ -78,7 +78,8 @@ class Tail:
             subscription: Subscription | None = None
             arrived: Arrived = asyncio.Queue()
             try:
-                subscription, pending = await self._begin(arrived)
+                subscription = await self._subscribe(arrived)
+                pending = await self._begin(subscription.subject)
                 if pending == 0 and not self._caught_up:
                     self._caught_up = True
                     yield None
@@ -98,10 +99,16 @@ class Tail:
                 if subscription is not None:
                     with suppress(nats.errors.Error):
                         await subscription.unsubscribe()
+                        # else the server keeps it until `inactive_threshold`; nobody waits for its answer
+                        delete = f"{self._js._prefix}.CONSUMER.DELETE.{self._stream}.{_name(subscription.subject)}"
+                        await self._nc.publish(delete)
 
-    async def _begin(self, arrived: Arrived) -> tuple[Subscription, int]:
+    async def _subscribe(self, arrived: Arrived) -> Subscription:
         inbox = self._nc.new_inbox()
-        subscription = await self._nc.subscribe(inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1)
+        return await self._nc.subscribe(inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1)
+
+    async def _begin(self, inbox: str) -> int:
+        """A new consumer that delivers to `inbox`; how many messages are there for it."""
         if self._last_per_subject:
             policy, start = api.DeliverPolicy.LAST_PER_SUBJECT, None
         elif self._new_only:
@@ -115,6 +122,7 @@ class Tail:
         else:
             policy, start = api.DeliverPolicy.BY_START_SEQUENCE, max(1, self._next)
         wanted = api.ConsumerConfig(
+            name=_name(inbox),
             deliver_subject=inbox,
             deliver_policy=policy,
             opt_start_seq=start,
@@ -128,7 +136,7 @@ class Tail:
             max_deliver=1,
         )
         info = await interruptible(self._js.add_consumer(self._stream, wanted))
-        return subscription, info.num_pending or 0
+        return info.num_pending or 0
 
     async def _follow(self, arrived: Arrived) -> AsyncIterator[Message]:
         """Messages of one consumer, until something is wrong with it (then a TimeoutError)."""
@@ -148,6 +156,11 @@ class Tail:
                 raise TimeoutError
             seen += 1
             yield message_of(msg)
+
+
+def _name(inbox: str) -> str:
+    """Of the consumer: known before the server has answered."""
+    return inbox.rpartition(".")[2]
 
 
 def message_of(msg: Msg) -> Message:

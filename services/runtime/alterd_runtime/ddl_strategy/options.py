@@ -42,10 +42,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return value if isinstance(value, str) else ""
 
 
-def check_options(setting: StrategySetting, declaration: Declaration, kind: StatementKind | None = None) -> Options:
+def check_options(
+    setting: StrategySetting,
+    declaration: Declaration,
+    kind: StatementKind | None = None,
+    *,
+    others: Iterable[Declaration] = (),
+) -> Options:
     """The options of `setting`, by the flags that `declaration` has; a flag given twice counts as last written.
 
-    With `kind`, flags that have no effect on such a statement keep their defaults. Raises `InvalidStrategy` that
+    With `kind`, flags that have no effect on such a statement keep their defaults. `others`: strategies that a refusal
+    names where they have the flag. Raises `InvalidStrategy` that
     names every reserved flag, or the first one that is written wrongly, or every unknown one.
     """
     declared = {flag.name: flag for flag in declaration.flags}
@@ -64,7 +71,7 @@ def check_options(setting: StrategySetting, declaration: Declaration, kind: Stat
         unknown = _names(setting.options, declared)
         raise InvalidStrategy(
             f"invalid flags for {declaration.strategy} strategy: {' '.join(unknown)}",
-            hint=_known(declaration),
+            hint="; ".join([*_elsewhere(setting.options, declaration, others), _known(declaration)]),
             flag=" ".join(unknown),
             strategy=declaration.strategy,
         )
@@ -114,6 +121,21 @@ def _names(options: Iterable[Option], declared: Iterable[str]) -> list[str]:
         elif not may_be_value:
             named.append(shown(option.text))
     return list(dict.fromkeys(named))
+
+
+def _elsewhere(options: Iterable[Option], declaration: Declaration, others: Iterable[Declaration]) -> list[str]:
+    """For each flag that other strategies have: which ones."""
+    own = {flag.name for flag in declaration.flags}
+    found: dict[str, list[str]] = {}
+    for other in sorted(others, key=lambda each: each.strategy):
+        names = {flag.name for flag in other.flags} - own
+        for option in options:
+            if option.name in names and other.strategy not in found.setdefault(option.name, []):
+                found[option.name].append(other.strategy)
+    return [
+        f"--{name} is for the {'strategy' if len(where) == 1 else 'strategies'} {' and '.join(where)}"
+        for name, where in found.items()
+    ]
 
 
 def _known(declaration: Declaration) -> str:

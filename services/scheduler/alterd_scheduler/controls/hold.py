@@ -63,7 +63,7 @@ def _follows(row: Migration, holds: list[Hold], moment: Moment, control: Control
         return None
     fact = Fact.HELD if held else Fact.HOLD_RELEASED
     text = "its shard is on hold" if held else "its shard is no longer on hold"
-    return turned(row, moment, control, fact, text, held=held, paused=held or row.pause_requested)
+    return turned(row, moment, control, fact, text, held=held, paused=held or row.pause_requested or row.parked)
 
 
 def _effect(shard: str, changed: bool, holding: bool, records: tuple[Migration, ...], after: list[Hold]) -> ShardEffect:

@@ -52,6 +52,7 @@ def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
         paused=False,
         pause_requested=False,
         held=False,
+        parked=False,
         gate_spread_ms=-1.0,
         exclusive=False,
         exclusive_wanted=False,
