@@ -31,6 +31,7 @@ _LIKE = (
     (re.compile(r"\bpid [0-9]+|\bprocess [0-9]+|connection [0-9]+"), "NUMBER"),
     (re.compile(r"\battempt [0-9]+"), "attempt"),
     (re.compile(r"\b[0-9]+ %"), "PART"),
+    (re.compile(r"\bshard [0-9]+ of its gate"), "a shard of its gate"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"-{3,}"), "---"),
 )
