@@ -101,7 +101,7 @@ class Bus:
         try:
             yield cls(nc, f"/alterd/{service}/{instance}", settings.replicas)
         finally:
-            await nc.close()
+            await close(nc)
 
     @property
     def connected(self) -> bool:
