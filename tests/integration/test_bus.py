@@ -284,3 +284,23 @@ async def test_nats_that_is_not_there_is_said_within_the_patience() -> None:
     with pytest.raises(BusUnreachable, match=r"127\.0\.0\.1:1"):
         async with Bus.open(NatsSettings(servers=("nats://127.0.0.1:1",)), "test", "t", patience=1):
             pass
+
+
+async def test_a_key_that_is_replaced_while_it_is_read_is_never_missing(bus: Bus) -> None:
+    store = bus.bucket(subjects.STATE)
+    keys = {f"replaced.{number}" for number in range(8)}
+    for key in keys:
+        await store.put(key, b"0")
+
+    async def replace(key: str) -> None:
+        while True:
+            await store.put(key, b"1")
+
+    replacing = [asyncio.create_task(replace(key)) for key in keys]
+    try:
+        for _ in range(150):
+            assert {entry.key for entry in await store.list("replaced.*")} == keys
+    finally:
+        for task in replacing:
+            task.cancel()
+        await asyncio.gather(*replacing, return_exceptions=True)

@@ -24,7 +24,7 @@ from alterd_contracts.requests import Refusal
 from alterd_contracts.subjects import REPLY_TO, Bucket, Stream
 from alterd_runtime.bus import streams
 from alterd_runtime.bus.bucket import AT_ONCE, BucketStore
-from alterd_runtime.bus.connection import NatsSettings, connect
+from alterd_runtime.bus.connection import NatsSettings, close, connect
 from alterd_runtime.bus.errors import translated
 from alterd_runtime.bus.fenced import FencedState
 from alterd_runtime.bus.flight import Flight, Parcel, Sent
@@ -101,7 +101,7 @@ class Bus:
         try:
             yield cls(nc, f"/alterd/{service}/{instance}", settings.replicas)
         finally:
-            await nc.close()
+            await close(nc)
 
     @property
     def connected(self) -> bool:

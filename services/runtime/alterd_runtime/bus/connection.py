@@ -12,6 +12,7 @@ import structlog
 from nats.aio.client import Client
 
 from alterd_contracts.errors import BusUnreachable
+from alterd_runtime.bus.interruptible import ended
 from alterd_runtime.metrics import NATS_RECONNECTS
 
 log = structlog.get_logger(__name__)
@@ -86,3 +87,16 @@ async def connect(settings: NatsSettings, name: str, *, patience: float | None =
             f"NATS does not answer at {', '.join(settings.servers)}",
             hint="start it with `alterd up`, or set ALTERD_NATS__SERVERS",
         ) from None
+
+
+async def close(client: Client) -> None:
+    """Closes for good: nats-py's own close can break off, and can leave tasks behind that reconnect for ever."""
+    try:
+        await client.close()
+    except (OSError, nats.errors.Error) as error:
+        log.info("nats.closed_roughly", error=str(error) or type(error).__name__)
+    finally:
+        client._server_pool.clear()  # ends the tasks it no longer knows of, at their next try
+    reconnecting = client._reconnection_task
+    if reconnecting is not None:
+        await ended(reconnecting)

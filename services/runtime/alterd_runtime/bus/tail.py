@@ -8,6 +8,7 @@ consumer right behind the last message that was handed out.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime
@@ -31,6 +32,8 @@ SILENCE = 3 * HEARTBEAT
 """Seconds after which a consumer is taken for dead."""
 PAUSE = 0.25
 """Seconds between attempts to begin a new consumer."""
+
+UNKNOWN = sys.maxsize
 
 Arrived = asyncio.Queue[Msg]
 
@@ -79,15 +82,23 @@ class Tail:
             arrived: Arrived = asyncio.Queue()
             try:
                 subscription = await self._subscribe(arrived)
-                pending = await self._begin(subscription.subject)
-                if pending == 0 and not self._caught_up:
+                consumer = await self._begin(subscription.subject)
+                unknown = self._caught_up or consumer.num_pending
+                seen, there = 0, UNKNOWN if unknown else await self._there(consumer)
+                if there == 0:
                     self._caught_up = True
                     yield None
                 async for message in self._follow(arrived):
-                    self._next = message.sequence + 1
-                    self._last_per_subject = False
-                    yield message
-                    if message.pending == 0 and not self._caught_up:
+                    if message is not None:
+                        seen += 1
+                        self._next = message.sequence + 1
+                        self._last_per_subject = False
+                        yield message
+                    if self._caught_up:
+                        continue
+                    if message is None or (there == UNKNOWN and message.pending == 0):
+                        there = await self._there(consumer)
+                    if seen >= there:
                         self._caught_up = True
                         yield None
             except (nats.errors.Error, nats.js.errors.Error, OSError) as error:  # a TimeoutError among them
@@ -107,8 +118,17 @@ class Tail:
         inbox = self._nc.new_inbox()
         return await self._nc.subscribe(inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1)
 
-    async def _begin(self, inbox: str) -> int:
-        """A new consumer that delivers to `inbox`; how many messages are there for it."""
+    async def _there(self, consumer: api.ConsumerInfo) -> int:
+        """How many messages the consumer has delivered and will deliver, of those that are in the stream now.
+
+        Asked apart. While a subject's last message is replaced, the one before is no longer counted and the new one
+        not yet: in that moment nothing seems to be pending, and a key that is there seems to be gone.
+        """
+        now = await interruptible(self._js.consumer_info(self._stream, consumer.name))
+        return (now.delivered.consumer_seq if now.delivered else 0) + (now.num_pending or 0)
+
+    async def _begin(self, inbox: str) -> api.ConsumerInfo:
+        """A new consumer that delivers to `inbox`."""
         if self._last_per_subject:
             policy, start = api.DeliverPolicy.LAST_PER_SUBJECT, None
         elif self._new_only:
@@ -135,11 +155,10 @@ class Tail:
             num_replicas=1,
             max_deliver=1,
         )
-        info = await interruptible(self._js.add_consumer(self._stream, wanted))
-        return info.num_pending or 0
+        return await interruptible(self._js.add_consumer(self._stream, wanted))
 
-    async def _follow(self, arrived: Arrived) -> AsyncIterator[Message]:
-        """Messages of one consumer, until something is wrong with it (then a TimeoutError)."""
+    async def _follow(self, arrived: Arrived) -> AsyncIterator[Message | None]:
+        """Messages of one consumer, None for a sign of life; until something is wrong (then a TimeoutError)."""
         seen = 0
         while True:
             async with asyncio.timeout(SILENCE):
@@ -150,6 +169,7 @@ class Tail:
                 last = (msg.headers or {}).get(api.Header.LAST_CONSUMER.value)
                 if last is not None and int(last) != seen:
                     raise TimeoutError
+                yield None
                 continue
             metadata = msg.metadata
             if metadata.sequence.consumer != seen + 1:
