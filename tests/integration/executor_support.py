@@ -40,6 +40,7 @@ from alterd_runtime.service import Context
 from alterd_runtime.settings import ExecutorSettings, HttpSettings, Settings
 from alterd_vitess.vitess import Vitess
 from tests.support import eventually
+from tests.support.processes import proc, runs_of, templates_of
 from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
 
@@ -276,14 +277,15 @@ class Running:
         return None if entry is None or entry.value is None else msgspec.json.decode(entry.value, type=ExecutorInfo)
 
     def children(self) -> list[int]:
-        """Processes of runs, the spare among them."""
-        found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-        return [int(pid) for pid in found if "alterd_executor.child" in Path(f"/proc/{pid}/cmdline").read_text()]
+        """Processes of runs."""
+        return runs_of(os.getpid())
 
     def seen_in_proc(self) -> str:
         """What other users of this machine, or its administrator, see of the runs' processes."""
         return "\n".join(
-            Path(f"/proc/{pid}/{what}").read_text() for pid in self.children() for what in ("cmdline", "environ")
+            proc(pid, what)
+            for pid in [*templates_of(os.getpid()), *self.children()]
+            for what in ("cmdline", "environ", "comm")
         )
 
 

@@ -17,9 +17,9 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact, ArtifactKind
 from alterd_contracts.requests import ThrottleCheck, Verdict
 from alterd_contracts.states import Status
-from alterd_executor.children import Nursery
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.throttling import Throttling
 from alterd_executor.watching import Following
 from alterd_executor.world import World

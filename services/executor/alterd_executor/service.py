@@ -15,10 +15,10 @@ from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import UnknownStrategy
 from alterd_contracts.requests import CheckRequest
 from alterd_executor.checking import Checker
-from alterd_executor.children import Nursery
 from alterd_executor.cleaning import Cleaner
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.presence import Presence
 from alterd_executor.receiving import Receiver
 from alterd_executor.throttling import Throttling
