@@ -8,6 +8,7 @@ import math
 import os
 import uuid as uuids
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
+from alterd_contracts.events import Fact, MigrationEvent
 from alterd_contracts.inputs import AttemptReport, Collected, Report, Started
 from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
@@ -228,6 +230,23 @@ class Scheduler:
         subject = subjects.work(record.strategy, record.keyspace, record.shard)
         await self.bus.publish(subject, work, id=f"{record.open_key}:{record.attempt}")
         return ready
+
+    async def tell(self, record: Migration, fact: Fact) -> None:
+        """Publishes a fact about the record."""
+        event = MigrationEvent(
+            id=f"{record.open_key}:{fact}",
+            time=datetime.now(UTC),
+            fact=fact,
+            keyspace=record.keyspace,
+            shard=record.shard,
+            migration_uuid=record.migration_uuid,
+            migration_status=record.migration_status,
+            strategy=record.strategy,
+            ddl_action=record.ddl_action,
+            mysql_table=record.mysql_table,
+            attempt=record.attempt,
+        )
+        await self.bus.publish(event.subject, event, id=event.id)
 
     async def grant(self, record: Migration) -> Migration:
         """Waits for the question, and grants."""

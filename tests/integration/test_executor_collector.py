@@ -149,6 +149,19 @@ async def test_a_view_goes_as_a_view_also_a_broken_one(yard: Yard, shop: Shop) -
     assert shop.tables() == ["customer"]
 
 
+async def test_what_a_later_attempt_works_with_is_none_of_a_cleanups_affair(yard: Yard, shop: Shop) -> None:
+    """The collector was paused after it had read the record, and the migration was retried meanwhile."""
+    first = alter(shop, "FORCE", attempt=1)
+    again = first.evolve(attempt=2)
+    old, live = await yard.artifact(first, age=None), await yard.artifact(again, age=None)
+    kept = await yard.artifact(again, age=-3600)
+    assert await yard.collector.collect(first) == 0
+    assert shop.tables() == sorted([live, kept, "customer"])
+    assert [yard.listed(name) for name in (old, live, kept)] == [False, True, True]
+    assert await yard.collector.collect(again) == 0
+    assert shop.tables() == ["customer"]
+
+
 async def test_a_name_that_is_no_artifact_is_never_dropped(yard: Yard, shop: Shop) -> None:
     record = alter(shop, "FORCE")
     name = await yard.artifact(record, age=5)
