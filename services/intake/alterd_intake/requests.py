@@ -156,6 +156,7 @@ class Intake:
                 options=setting.options_text,
                 statements=script.statements,
                 uuids=uuids,
+                migration_context=submission.migration_context,
             ),
             self._settings.check_timeout,
         )
@@ -174,7 +175,7 @@ class Intake:
             subjects.open_key(submission.keyspace, "*", first), subjects.done_key(submission.keyspace, "*", first)
         )
         rows = [_migration.decode(entry.value) for entry in entries if entry.value is not None]
-        return any(row.request_id == submission.request_id for row in rows)
+        return any(row.has_answered(submission.request_id) for row in rows)
 
     async def _publish(self, prepared: Prepared, reply_to: str) -> None:
         """The same request has the same id: a redelivered one is recognised here or by the scheduler."""
