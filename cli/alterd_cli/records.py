@@ -25,7 +25,7 @@ from alterd_runtime.bus import BucketStore, Bus, Entry
 
 READ_TIMEOUT = 30.0
 """Seconds without a word while a bucket is read."""
-MOST_RECENT = 10_000
+MOST_RECENT = 5_000
 """Shard migrations that have ended at which `recent` looks."""
 MANY = 20_000
 """Records: reading more of them takes longer than a user expects."""
