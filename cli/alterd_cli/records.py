@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,71 +14,30 @@ import msgspec
 from alterd_cli.display import rounded_lag
 from alterd_cli.output import note
 from alterd_cli.rules import ratio_of, read_rules
+from alterd_cli.selection import Selection
 from alterd_contracts import names, subjects
 from alterd_contracts.errors import BusUnreachable, InvalidInput, UnknownMigration
 from alterd_contracts.migration import COLUMNS, Migration
 from alterd_contracts.requests import ThrottleRule
-from alterd_contracts.states import PENDING, Status
+from alterd_contracts.states import Status
 from alterd_contracts.work import Progress
-from alterd_runtime.bus import Bus, Entry
+from alterd_runtime.bus import BucketStore, Bus, Entry
 
-RECENT = timedelta(days=7)
 READ_TIMEOUT = 30.0
 """Seconds without a word while a bucket is read."""
-MOST_RECENT = 10_000
+MOST_RECENT = 5_000
 """Shard migrations that have ended at which `recent` looks."""
 MANY = 20_000
 """Records: reading more of them takes longer than a user expects."""
 BATCH = 2000
+MOST_COUNTED = 25
+"""Migrations of which all shards are counted."""
 
 Key = tuple[str, str, str]
 """Keyspace, shard, uuid."""
 
 _migration = msgspec.json.Decoder(Migration)
 _progress = msgspec.json.Decoder(Progress)
-
-
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are asked for."""
-
-    uuid: str = ""
-    status: Status | None = None
-    context: str = ""
-    recent: bool = False
-    keyspace: str = ""
-    shards: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, word: str, keyspace: str = "", shards: Iterable[str] = ()) -> Selection:
-        """From ``all``, ``recent``, a state, a uuid or a context. Raises `InvalidName`."""
-        if keyspace:
-            names.check_keyspace(keyspace)
-        where = {"keyspace": keyspace, "shards": tuple(names.check_shard(shard) for shard in shards)}
-        if word == "all":
-            return msgspec.convert(where, cls)
-        if word == "recent":
-            return msgspec.convert({**where, "recent": True}, cls)
-        if word in set(Status):
-            return msgspec.convert({**where, "status": word}, cls)
-        if names.UUID.fullmatch(word.replace("-", "_").lower()):
-            return msgspec.convert({**where, "uuid": names.check_uuid(word)}, cls)
-        return msgspec.convert({**where, "context": names.check_context(word)}, cls)
-
-    def patterns(self) -> tuple[str, ...]:
-        """Keys of the state bucket that can match."""
-        rest = (self.keyspace or "*", self.shards[0] if len(self.shards) == 1 else "*", self.uuid or "*")
-        if self.status is None:
-            return subjects.open_key(*rest), subjects.done_key(*rest)
-        return (subjects.open_key(*rest) if self.status in PENDING else subjects.done_key(*rest),)
-
-    def matches(self, record: Migration, now: datetime) -> bool:
-        asked = record.requested_timestamp or record.added_timestamp
-        return (
-            (not self.status or record.migration_status is self.status)
-            and (not self.context or record.migration_context == self.context)
-            and (not self.shards or record.shard in self.shards)
-            and (not self.recent or asked is None or now - asked <= RECENT)
-        )
 
 
 class Latest:
@@ -196,7 +156,7 @@ async def _read_recent(bus: Bus, selection: Selection) -> list[Migration]:
     joining, now, latest = await Joining.read(bus, selection), datetime.now(UTC), Latest()
     state = bus.bucket(subjects.STATE)
     pending, ended = selection.patterns()
-    newest = await state.newest(ended, MOST_RECENT)
+    newest = (await state.newest(ended, MOST_RECENT))[-MOST_RECENT:]
     for entry in [*newest, *await state.list(pending)]:
         latest.take(entry)
     rows = [joining.joined(row) for row in latest.all() if selection.matches(row, now)]
@@ -208,6 +168,23 @@ async def _read_recent(bus: Bus, selection: Selection) -> list[Migration]:
 async def count_records(bus: Bus, selection: Selection) -> int:
     """How many records have to be read, about. Raises `BusUnreachable`."""
     return await bus.bucket(subjects.STATE).count(*selection.patterns())
+
+
+async def count_shards(bus: Bus, rows: Iterable[Migration]) -> Counter[tuple[str, str]]:
+    """On how many shards these migrations are, whatever their state, by keyspace and uuid. Raises `BusUnreachable`.
+
+    Of a great many of them it looks at the first, and says so.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    migrations = list(dict.fromkeys((row.keyspace, row.migration_uuid) for row in rows))
+    if len(migrations) > MOST_COUNTED:
+        note(f"only of the first {MOST_COUNTED} it is told whether other shards are in other states")
+    state = bus.bucket(subjects.STATE)
+    for keyspace, uuid in migrations[:MOST_COUNTED]:
+        keys = [key(keyspace, "*", uuid) for key in (subjects.open_key, subjects.done_key)]  # as in `_there`
+        there = {key_of(entry) for key in keys for entry in await state.list(key)}
+        found[keyspace, uuid] = len(there)
+    return found
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -231,8 +208,7 @@ async def stream_records(bus: Bus, selection: Selection) -> AsyncGenerator[Batch
         note(f"reading {count:,} records; a uuid, `recent` or a pending state reads few")
     last = await bus.last_sequence(subjects.Stream(name=state.stream, subjects=()))
     latest, rows = Latest(), list[tuple[Key, Migration]]()
-    watch = state.watch(*selection.patterns())
-    async with contextlib.aclosing(_until_current(watch)) as entries:
+    async with contextlib.aclosing(_there(state, selection, last)) as entries:
         async for entry in entries:
             key = key_of(entry)
             if entry.key.startswith("open.") or entry.revision > last or key in latest:
@@ -257,6 +233,30 @@ async def stream_records(bus: Bus, selection: Selection) -> AsyncGenerator[Batch
         else:
             gone.append(key)
     yield Batch(rows, gone, corrects=True)
+
+
+async def _there(state: BucketStore, selection: Selection, since: int) -> AsyncGenerator[Entry, None]:
+    """What is there, and open rows once more that were written after `since`. Raises `BusUnreachable`.
+
+    One pattern at a time: where there are many records, NATS takes fifteen times as long for two of them as for one. A
+    row that is moved meanwhile is found where it went: its new place is written before the old one is cleared.
+    """
+    patterns = selection.patterns()
+    for pattern in patterns:
+        async with contextlib.aclosing(_until_current(state.watch(pattern))) as entries:
+            async for entry in entries:
+                yield entry
+    if len(patterns) == 1:
+        return
+    ended = []
+    async with contextlib.aclosing(_until_current(state.watch(patterns[0], start=since + 1))) as entries:
+        async for entry in entries:
+            yield entry
+            if entry.value is None:
+                ended.append(subjects.done_key(*key_of(entry)))
+    for found in await state.get_all(ended):
+        if found is not None:
+            yield found
 
 
 async def _until_current(watch: AsyncIterator[Entry | None]) -> AsyncGenerator[Entry, None]:

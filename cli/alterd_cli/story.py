@@ -40,7 +40,7 @@ async def show_story(*, uuid: str, keyspace: str, shards: Sequence[str], output:
                     facts.append(event)
     told = story_of(facts, uuid, wanted)
     if not told:
-        raise _untold(uuid, keyspace)
+        raise _untold(uuid, keyspace, wanted)
     if output is Output.JSON:
         echo_json([msgspec.to_builtins(event) for event in told])
         return
@@ -55,7 +55,9 @@ async def show_story(*, uuid: str, keyspace: str, shards: Sequence[str], output:
 
 
 def story_of(facts: Sequence[Told], uuid: str, shards: Sequence[str] = ()) -> list[Told]:
-    """Facts of the migration, and commands to its keyspace while it was pending somewhere. Pure."""
+    """Facts of the migration, and commands to its keyspace while it was pending somewhere; with `shards`, what concerns
+    them. Nothing where there is no fact of its own. Pure.
+    """
     own = [event for event in facts if isinstance(event, MigrationEvent) and event.migration_uuid == uuid]
     if not own:
         return []
@@ -63,13 +65,14 @@ def story_of(facts: Sequence[Told], uuid: str, shards: Sequence[str] = ()) -> li
     last = {event.shard: event for event in own}
     pending = any(event.migration_status.pending for event in last.values())
     end = None if pending else max(event.time for event in own)
-    return [
+    told = [
         event
         for event in facts
         if event.keyspace == keyspace
         and (event.migration_uuid == uuid or (begin <= event.time and (end is None or event.time <= end)))
         and (not shards or _about(event, shards))
     ]
+    return told if any(isinstance(event, MigrationEvent) for event in told) else []
 
 
 def _about(event: Told, shards: Sequence[str]) -> bool:
@@ -106,6 +109,7 @@ def summary_of(told: Sequence[Told]) -> str:
     )
 
 
-def _untold(uuid: str, keyspace: str) -> UnknownMigration:
-    error = unknown(uuid, keyspace)
-    return UnknownMigration(f"no event tells of {uuid}", hint=error.hint, uuid=uuid)
+def _untold(uuid: str, keyspace: str, shards: Sequence[str]) -> UnknownMigration:
+    place = f" on shard {', '.join(shards)}" if shards else ""
+    hint = f"`alterd history {uuid}` tells of all shards" if shards else unknown(uuid, keyspace).hint
+    return UnknownMigration(f"no event tells of {uuid}{place}", hint=hint, uuid=uuid)

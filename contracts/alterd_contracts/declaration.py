@@ -25,11 +25,13 @@ class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     concurrent: bool = False
     """Eligible for --allow-concurrent."""
     postpone_completion: bool = False
-    """Takes --postpone-completion; refused with it otherwise."""
+    """Takes --postpone-completion, and commands that hold its completion back; they are refused otherwise."""
     in_order_completion: bool = False
     """Takes --in-order-completion; refused with it otherwise."""
     immediate: bool = False
     """Its completion is all there is of it: while that is held back or not its turn, the run is not begun."""
+    cuts_over: bool = True
+    """It ends with a cut-over, which may be forced and has a threshold; what MySQL carries out alone has none."""
     revertible: bool = False
     rebuilds: bool = False
     """The ALTER is made on an empty table, so what MySQL cannot do to a full one in place is no matter."""

@@ -32,6 +32,8 @@ class FlagDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     maximum: str = ""
     default: str = ""
     """As a user would write it; empty means 0 for a duration, the empty text for a text."""
+    values: tuple[str, ...] = ()
+    """What a text may be; empty for anything."""
     kinds: tuple[StatementKind, ...] = ()
     """The statements on which the flag has an effect; empty for all."""
     help: str = ""

@@ -33,6 +33,10 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """False: what dies with its executor or primary begins anew, once by itself."""
     pausable: bool = True
     """False: once a run of it has begun it cannot wait."""
+    postponable: bool = True
+    """False: its completion cannot be held back."""
+    cuts_over: bool = True
+    """False: there is no cut-over to force or to give a threshold."""
     special_plan: str = ""
     """What MySQL does at once by itself, as the shards that could be asked agree; the column's text."""
 

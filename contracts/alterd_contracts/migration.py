@@ -97,6 +97,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
 
     # What alterd keeps beside the columns.
     request_id: str = ""
+    answered: tuple[str, ...] = ()
+    """Ids of the last requests that named this migration again: each acts as a retry once, however often it comes."""
+    retain_artifacts_submitted: int = 0
+    """`retain_artifacts_seconds` as it was submitted: a retry after a cleanup goes back to it."""
     statement_kind: StatementKind = StatementKind.ALTER_TABLE
     if_exists: bool = False
     if_not_exists: bool = False
@@ -121,6 +125,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """By a user; stays when a hold ends."""
     pausable: bool = True
     """A run of it can wait; what MySQL carries out alone cannot."""
+    postponable: bool = True
+    """Its completion can be held back, as its strategy declared when it was submitted."""
+    cuts_over: bool = True
+    """It ends with a cut-over, as its strategy declared when it was submitted."""
     parked: bool = False
     """Paused while it had a place on its shard, which others have now; it goes on when there is one for it again."""
     held: bool = False
@@ -141,6 +149,8 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """A later attempt has to go through an exclusive phase again, and waits for the place."""
     gate_id: int = 0
     """The input that asked for the gate: its rows share it, also once it is open. 0: there is none."""
+    gate_shards: tuple[str, ...] = ()
+    """The shards that the gate was asked for. Empty in records of earlier releases."""
     gate_spread_ms: float = -1.0
     """Milliseconds between the first completion of its gate and its own; -1: there was no gate."""
     dispatch_delay: float = 0.0
@@ -167,6 +177,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     def ever_dispatched(self) -> bool:
         """Some attempt of the current try may have touched the shard."""
         return self.attempt >= self.first_attempt
+
+    def has_answered(self, request_id: str) -> bool:
+        """Whether this very request was decided for this migration before."""
+        return request_id == self.request_id or request_id in self.answered
 
     def evolve(self, **changes: Any) -> Migration:
         return msgspec.structs.replace(self, **changes)

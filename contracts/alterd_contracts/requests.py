@@ -144,6 +144,8 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reques
     options: str
     statements: tuple[Statement, ...]
     migration_uuids: tuple[str, ...]
+    migration_context: str = ""
+    """Empty: not known, so nothing is taken for done there."""
 
 
 class CheckReply(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.check.v1", tag_field="type"):
@@ -153,6 +155,8 @@ class CheckReply(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.ch
     warnings: tuple[str, ...] = ()
     special_plans: tuple[str, ...] = ()
     """Of each statement what `Strategy.special_plan` says; empty where no statement has one."""
+    left_out: tuple[int, ...] = ()
+    """Places in the script, from 0, of what was not tried, as it will not run there: it is there already."""
 
 
 class PlanStep(msgspec.Struct, frozen=True, kw_only=True):

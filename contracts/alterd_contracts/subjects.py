@@ -6,6 +6,7 @@ Subjects are the interface, streams are storage. Tokens are keyspaces, shards, u
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 
 import msgspec
@@ -141,9 +142,14 @@ def done_key(keyspace: str, shard: str, migration_uuid: str) -> str:
     return f"done.{keyspace}.{shard}.{migration_uuid}"
 
 
-def twin_key(keyspace: str, shard: str, digest: str) -> str:
-    """`digest` stands for a context and a statement; the value names the migration that completed them."""
-    return f"twin.{keyspace}.{shard}.{digest}"
+def digest_of(*words: str) -> str:
+    """What stands in a key for texts that cannot."""
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
+def twin_key(keyspace: str, shard: str, migration_context: str, migration_statement: str) -> str:
+    """The value names the migration that completed this statement in this context."""
+    return f"twin.{keyspace}.{shard}.{digest_of(migration_context, migration_statement)}"
 
 
 def prior_key(keyspace: str, shard: str, digest: str, migration_uuid: str) -> str:

@@ -122,8 +122,9 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         options="--cut-over-threshold=10s",
         statements=(STATEMENT,),
         migration_uuids=(UUID,),
+        migration_context="release-7",
     ),
-    requests.CheckReply(errors=(ERROR,), warnings=("slow",)),
+    requests.CheckReply(errors=(ERROR,), warnings=("slow",), left_out=(1,)),
     requests.PlanReply(steps=(requests.PlanStep(statement=1, action="run", sql=STATEMENT.sql),)),
     requests.ThrottleCheck(keyspace="commerce", shard="-80", app="mysql"),
     requests.Verdict(

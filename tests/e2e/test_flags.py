@@ -30,6 +30,8 @@ async def test_analyze_table_looks_at_the_table_before_the_copy(commerce: Commer
         "SELECT COALESCE(SUM(count_star), 0) FROM performance_schema.events_statements_summary_by_digest"
         " WHERE schema_name = DATABASE() AND digest_text LIKE 'ANALYZE NO_WRITE_TO_BINLOG TABLE `demo`%'"
     )
+    # what the server has no room to count is counted under no name
+    commerce.each(lambda shop: shop.run("TRUNCATE TABLE performance_schema.events_statements_summary_by_digest"))
     plain = await commerce.ddl("vitess", "alter table demo add column a int")
     await commerce.until(plain, Status.COMPLETE)
     assert [int(rows[0][0]) for rows in commerce.each(lambda shop: shop.run(counted))] == [0] * len(commerce.shards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alterd_contracts.requests import Refusal
 from alterd_contracts.states import Status
 from tests.e2e.commerce import Commerce
 
@@ -91,3 +92,44 @@ async def test_a_statement_that_is_complete_in_its_context_does_not_run_again(co
     for shard, row in (await commerce.until(again, Status.COMPLETE)).items():
         assert row.message == f"duplicate DDL as {first} for migration context deploy-1", shard
     assert commerce.each(lambda shop: shop.indexes()) == [["PRIMARY", "a"]] * len(commerce.shards)
+
+
+async def test_a_script_that_is_run_twice_is_complete_twice_and_runs_once(commerce: Commerce) -> None:
+    """Also while its first run is pending; under another context it is tried, and refused."""
+    script = "create table item (id int primary key); alter table item add column price int"
+    client = commerce.client
+    first = await client.submit(script, strategy="vitess", migration_context="deploy-1")
+    pending = await client.submit(script, strategy="vitess --postpone-launch", migration_context="deploy-1")
+    for uuid in first:
+        await commerce.until(uuid, Status.COMPLETE)
+    again = await client.submit(script, strategy="vitess", migration_context="deploy-1")
+    await commerce.alterd("launch", "all", "-k", commerce.name)
+    for uuids in (pending, again):
+        for uuid, done in zip(uuids, first, strict=True):
+            for shard, row in (await commerce.until(uuid, Status.COMPLETE)).items():
+                assert row.message == f"duplicate DDL as {done} for migration context deploy-1", shard
+    assert commerce.columns("item") == ["id", "price"]
+    refused = await client.ask(script, migration_context="deploy-2")
+    assert isinstance(refused, Refusal)
+    assert ["1050" in refused.errors[0].message, "1060" in refused.errors[1].message] == [True, True]
+
+
+async def test_the_same_uuid_in_a_new_request_runs_again_where_it_failed_alone(commerce: Commerce) -> None:
+    client, sql = commerce.client, "alter table customer add column b int"
+    *others, last = commerce.shards
+    [uuid] = await client.submit(sql, strategy="mysql --postpone-launch", migration_context="deploy-1")
+    commerce.shops[last].run("ALTER TABLE customer ADD COLUMN b int")
+    await commerce.alterd("launch", uuid)
+    await commerce.until(uuid, Status.FAILED, last)
+    await commerce.until(uuid, Status.COMPLETE, *others)
+    commerce.shops[last].run("ALTER TABLE customer DROP COLUMN b")
+
+    refused = await client.ask(sql, migration_context="deploy-2", uuids=(uuid,))
+    assert isinstance(refused, Refusal)
+    assert [error.code for error in refused.errors] == ["uuid_taken"]
+    assert await client.submit(sql, migration_context="deploy-1", uuids=(uuid,)) == [uuid]
+    await commerce.until(uuid, Status.COMPLETE, last)
+    assert await client.submit(sql, migration_context="deploy-1", uuids=(uuid,)) == [uuid]  # complete: nothing to do
+    for shard, row in (await commerce.until(uuid, Status.COMPLETE)).items():
+        assert (row.attempt, row.retries) == ((2, 1) if shard == last else (1, 0)), shard
+    assert commerce.columns("customer")[-1] == "b"

@@ -12,7 +12,7 @@ from alterd_contracts import subjects
 from alterd_contracts.errors import BusUnreachable
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status
-from alterd_executor.watching import Following
+from alterd_executor.watching import READERS, Following
 from alterd_runtime.bus import BucketStore, Bus, NatsSettings
 from alterd_runtime.provision.nats_server import NatsServer
 from tests.support import eventually
@@ -82,3 +82,32 @@ async def test_a_thousand_attempts_are_followed_by_one_reader(nats: NatsServer) 
         again = Heard(following, ready[1].open_key)
         await eventually(lambda: again.records == [running[1]])
         await again.stop()
+
+
+async def test_attempts_that_come_and_go_are_followed_by_a_few_readers(nats: NatsServer) -> None:
+    async with Bus.open(NatsSettings(servers=(nats.url,)), "test", "few", patience=10) as bus:
+        await bus.ensure()
+        store = bus.bucket(subjects.STATE)
+        following = Following(store)
+        heard: list[Heard] = []
+        for number in range(40):
+            record = row(Status.READY, shard=f"{number}")
+            await put(store, record)
+            heard.append(Heard(following, record.open_key))
+            await eventually(lambda: bool(heard[-1].records))
+            assert heard[-1].records == [record]
+            if number % 3 == 0:
+                await heard.pop(0).stop()
+
+        async def few() -> bool:
+            return (await bus._js.stream_info(store.stream)).state.consumer_count <= READERS
+
+        await eventually(few)
+        for each in heard:
+            [found] = each.records
+            assert found is not None
+            await put(store, found.evolve(migration_status=Status.RUNNING))
+        await eventually(lambda: all(len(each.records) == 2 for each in heard))
+        for each in heard:
+            await each.stop()
+        assert following._readers == []

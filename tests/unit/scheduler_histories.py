@@ -127,6 +127,72 @@ class SchedulerHistories(SchedulerPlay):
                 self.the_owner_reports(new[0], SHARDS[1], "stale")
                 self.decide_all()
 
+    @rule(
+        shape=SHAPE,
+        writes=st.integers(0, 12),
+        woken=st.booleans(),
+        ready=st.sets(st.sampled_from(SHARDS), max_size=2),
+        leaves=st.sampled_from(SHARDS),
+        how=st.sampled_from([Command.COMPLETE, Command.POSTPONE_COMPLETE, Command.CANCEL]),
+        each=RARELY,
+        again=RARELY,
+    )
+    def changes_a_gate(
+        self,
+        shape: str,
+        writes: int,
+        woken: bool,
+        ready: set[str],
+        leaves: str,
+        how: Command,
+        each: bool,
+        again: bool,
+    ) -> None:
+        """The leader is killed while it is put on, and while a shard, or each, leaves it, or another one takes over."""
+        if new := self.anew(1):
+            self.submit(submission(new[0], shape, "c", allow_concurrent=True, postpone_completion=shape != "as it is"))
+            self.decide_all()
+            self.begins(new[0], "e1")
+            for shard in ready:
+                self.the_owner_reports(new[0], shard, "ready")
+            self.decide_all()
+            self.tell_to(Command.COMPLETE, new[0], gate=True, shards=(leaves,) if again else ())
+            self.decides_until_killed(writes, woken)
+            self.decide_all()
+            opened = self.told_of("gate_opened")
+            if again:
+                self.tell_to(Command.COMPLETE, new[0], gate=True)
+            else:
+                self.tell_to(how, new[0], shards=() if each else (leaves,))
+            self.decides_until_killed(writes // 2, woken)
+            if each and not again and how is Command.POSTPONE_COMPLETE:
+                assert self.told_of("gate_opened") == opened, "nobody is left in it"
+            self.decide_all()
+
+    @rule(writes=st.integers(0, 12), woken=st.booleans(), breaks=RARELY)
+    def finds_a_gated_one_done_already(self, writes: int, woken: bool, breaks: bool) -> None:
+        """On one shard; there it waits for its turn, while the other shard is ready."""
+        if new := self.anew(3):
+            same: dict[str, Any] = {"sql": "alter d", "context": "d", "allow_concurrent": True}
+            self.submit(submission(new[0], "alter", "d", **same))
+            self.submit(submission(new[1], "alter", "e", allow_concurrent=True))
+            self.decide_all()
+            self.begins(new[0], "e1")
+            self.the_owner_reports(new[0], SHARDS[0], "failed" if breaks else "completed")
+            self.the_owner_reports(new[0], SHARDS[1], "completed" if breaks else "failed")
+            self.decide_all()
+            flags: dict[str, Any] = {"in_order_completion": breaks, "postpone_completion": True}
+            self.submit(submission(new[2], "alter", "d", **{**same, **flags}))
+            self.tell_to(Command.CANCEL, new[1], shards=(SHARDS[1],))
+            self.decide_all()
+            self.begins(new[2], "e2")
+            self.the_owner_reports(new[2], SHARDS[1], "ready")
+            self.tell_to(Command.COMPLETE, new[2], gate=True)
+            self.decide_all()
+            self.tell_to(Command.CANCEL, new[1])
+            self.decides_until_killed(writes, woken)
+            self.decide_all()
+
     @rule(flag=st.sampled_from(SINGLETON_FLAGS), writes=WRITES, woken=st.booleans())
     def refuses_a_singleton(self, flag: str, writes: int, woken: bool) -> None:
         """What it was refused for is gone when the next leader reads the log again."""
@@ -203,10 +269,45 @@ class SchedulerHistories(SchedulerPlay):
             self.submit(submission(new[1], "alter", "z", sql=sql, context=context, allow_concurrent=True))
             self.decide_all()
 
+    @rule(
+        first=SHAPE,
+        second=SHAPE,
+        held=st.sampled_from(["launch", "completion", "pause", "retry"]),
+        concurrent=st.tuples(st.booleans(), st.booleans()),
+        table=st.sampled_from(["o1", "o2"]),
+        half=RARELY,
+    )
+    def one_in_order_meets_an_earlier_one(
+        self, first: str, second: str, held: str, concurrent: tuple[bool, bool], table: str, half: bool
+    ) -> None:
+        """The earlier one is held back, or has failed, and comes back when the later one has begun."""
+        if new := self.anew(2):
+            holds: dict[str, Any] = {"postpone_launch": held == "launch", "postpone_completion": held == "completion"}
+            self.submit(submission(new[0], first, "o1", context="o1", allow_concurrent=concurrent[0], **holds))
+            self.decide_all()
+            if held in ("pause", "retry"):
+                self.begins(new[0], "e1")
+                self.tell_to(Command.PAUSE if held == "pause" else Command.CANCEL, new[0])
+                self.decide_all()
+                for shard in SHARDS if held == "retry" else ():
+                    self.the_owner_reports(new[0], shard, "cancelled")
+            flags: dict[str, Any] = {"allow_concurrent": concurrent[1], "in_order_completion": True}
+            self.submit(submission(new[1], second, table, context="o2", **flags))
+            self.decide_all()
+            self.begins(new[1], "e2")
+            for shard in SHARDS[: 1 if half else None]:
+                self.the_owner_reports(new[1], shard, "ready")
+            back = {"launch": Command.LAUNCH, "pause": Command.RESUME, "retry": Command.RETRY}
+            self.tell_to(back.get(held, Command.COMPLETE), new[0])
+            self.decide_all()
+
     def anew(self, count: int) -> list[int]:
         """Requests that were not made yet; none where they are too few."""
         free = [request for request in range(COUNT) if f"r{request}" not in self.submitted]
         return free[:count] if len(free) >= count else []
+
+    def told_of(self, fact: str) -> int:
+        return sum(event.fact == fact for event in self.world.events)
 
     def begins(self, request: int, executor: str) -> None:
         for shard in SHARDS:

@@ -36,9 +36,9 @@ COUNT = 6
 """Requests that a machine may submit."""
 
 SHAPES = {
-    "create": Choices(is_immediate_operation=True, tail_phases=("running",)),
+    "create": Choices(is_immediate_operation=True, tail_phases=("running",), pausable=False),
     "alter": Choices(exclusive_phases=("copy",), tail_phases=("checksum", "cut-over")),
-    "as it is": Choices(exclusive_phases=("running",), pausable=False),
+    "as it is": Choices(exclusive_phases=("running",), pausable=False, postponable=False),
     "at once": Choices(
         is_immediate_operation=True, exclusive_phases=("copy",), tail_phases=("checksum",), special_plan="instant"
     ),
@@ -95,6 +95,8 @@ def submission(
     statement = Statement(
         kind=StatementKind.ALTER_TABLE, ddl_action="alter", table=table, sql=sql or f"alter {request}", original=""
     )
+    if not SHAPES[shape].postponable:  # intake refuses it
+        choices["postpone_completion"] = False
     item = Submitted(
         migration_uuid=migration_uuid(f"r{request}", 0),
         statement=statement,

@@ -64,7 +64,11 @@ class SchedulerPlay(RuleBasedStateMachine):
         self.decided = 0
         self.outcomes: dict[int, str] = {}
         self.facts: dict[str, MigrationEvent] = {}
-        self.checked = self.began_checked = 0
+        self.checked = self.began_checked = self.gates_checked = self.holds_checked = 0
+        self.last: dict[tuple[str, str], Migration] = {}
+        """Shard and uuid → the newest version that was looked at."""
+        self.opened: set[int] = set()
+        """Gates."""
 
     def lead(self) -> Term:
         term = self.world.leader()
@@ -161,12 +165,13 @@ class SchedulerPlay(RuleBasedStateMachine):
 
     @rule()
     def an_old_leader_wakes(self) -> None:
-        """It goes on with what it had in hand, and can write nothing."""
-        before = len(self.world.history)
+        """It goes on with what it had in hand, and can write nothing, tell nothing and answer nobody."""
+        before, published = len(self.world.history), self.world.published
+        self.world.answers.clear()
         for term in self.old:
             for sequence in range(term.cursor.input_seq + 1, len(self.world.log) + 1):
                 try:
-                    finish(term.input(self.world.message(sequence)))
+                    finish(term.input(self.world.message(sequence, reply=True)))
                 except StaleWrite:
                     break
             try:
@@ -174,7 +179,8 @@ class SchedulerPlay(RuleBasedStateMachine):
             except StaleWrite:
                 continue
         self.old.clear()
-        assert len(self.world.history) == before
+        assert (len(self.world.history), self.world.published) == (before, published)
+        assert not self.world.answers
 
     def recover(self, writes: int, woken: bool) -> None:
         """The next leaders come; the first of them may be killed while it loads."""

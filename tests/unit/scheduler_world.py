@@ -117,6 +117,9 @@ class World:
         self.events: list[MigrationEvent] = []
         self.work: dict[str, Work] = {}
         self.answers: list[Outcome] = []
+        self.published = 0
+        """Facts, of whatever kind."""
+        self.settings = SchedulerSettings(max_deaths=3)
         self.versions: list[Migration] = []
         """Every version of every record that was read."""
         self.log: list[msgspec.Struct] = []
@@ -153,6 +156,7 @@ class World:
 
     async def publish(self, subject: str, data: msgspec.Struct, *, id: str, about: str = "") -> None:  # noqa: ARG002
         self.spend()
+        self.published += not isinstance(data, Work)  # nobody works before the grant, which is a record
         if isinstance(data, Work):
             self.work.setdefault(id, data)
         elif isinstance(data, MigrationEvent) and data.id not in self._ids:
@@ -175,7 +179,7 @@ class World:
 
     def leader(self) -> Term:
         """A new term, not begun."""
-        return Term(cast("Bus", self), SchedulerSettings(max_deaths=3), "leader")
+        return Term(cast("Bus", self), self.settings, "leader")
 
     def message(self, sequence: int, *, reply: bool = False) -> Message:
         """An input as the log hands it out; nobody knows how many come after it, so the cursor seldom moves."""

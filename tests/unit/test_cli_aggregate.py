@@ -130,6 +130,11 @@ class TestStory:
         assert [(event.time - NOW).seconds for event in story_of(facts, UUID, ["0"])] == [1, 2, 4]
         assert story_of(facts, OTHER) == []
 
+    def test_what_was_said_to_the_keyspace_is_no_story_of_a_shard_without_a_fact(self) -> None:
+        facts: list[Told] = [self.fact(1, Fact.QUEUED), self.command(2), self.fact(4, Fact.STARTED)]
+        assert [(event.time - NOW).seconds for event in story_of(facts, UUID, ["0"])] == [1, 2, 4]
+        assert story_of(facts, UUID, ["99"]) == []
+
     def test_a_line_says_when_where_what_who_and_why(self) -> None:
         assert cells(self.command(2, shards=("0",))) == ("2026-01-01 00:00:02", "0", "held", "", "bob", "on hold")
         line = cells(self.fact(1, Fact.STARTED, attempt=2, message="hello"))

@@ -12,6 +12,7 @@ from alterd_contracts.inputs import Choices
 from alterd_contracts.requests import CheckReply, DdlRequest
 from alterd_contracts.statement import Statement, StatementKind, masked
 from alterd_contracts.strategy import Strategy
+from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
 from alterd_intake import resolve
 from alterd_intake.checking import judge
@@ -41,6 +42,7 @@ def request(**fields: object) -> DdlRequest:
 def test_malformed_names_are_refused(fields: dict[str, object]) -> None:
     [error] = resolve.check_names(request(**fields))
     assert error.code == "invalid_name"
+    assert error.hint
 
 
 def test_uuids_are_the_same_for_every_delivery() -> None:
@@ -83,6 +85,7 @@ def test_a_kind_that_the_strategy_does_not_declare_is_refused() -> None:
     [error] = resolve.check_kinds([ALTER], declared)
     assert error.code == "unsupported_statement"
     assert error.where["statement"] == "1: alter"
+    assert error.hint == "submit this statement with another strategy: `alterd plugins` says what each one runs"
 
 
 def test_the_same_error_on_several_shards_is_told_once() -> None:
@@ -160,12 +163,25 @@ def test_what_is_declared_goes_into_the_record(
     assert resolve.singletons_of(given) == ("singleton",)
 
 
+@pytest.mark.parametrize("kind", StatementKind)
+def test_by_direct_only_an_alter_needs_the_exclusive_place(kind: StatementKind) -> None:
+    """CREATE, DROP and views begin during another one's copy, as by every strategy."""
+    chosen = resolve.choices_of(
+        check_options(parse_ddl_strategy("direct"), Direct().declare()), Direct().declare().kind(kind)
+    )
+    assert bool(chosen.exclusive_phases) == (kind is StatementKind.ALTER_TABLE)
+
+
 def test_a_special_plan_counts_where_all_shards_that_answer_agree() -> None:
     plan = '{"operation":"instant-ddl"}'
     away = ShardUnreachable("away")
     checked = judge({"a": CheckReply(special_plans=(plan, "")), "b": CheckReply(special_plans=(plan, plan)), "c": away})
     assert checked.special_plans == (plan, "")
     assert judge({"a": CheckReply(special_plans=(plan,)), "b": CheckReply()}).special_plans == ()
+    # nothing was tried there: it is complete, or pending
+    there = CheckReply(left_out=(0,))
+    assert judge({"a": CheckReply(special_plans=(plan, plan)), "b": there}).special_plans == (plan, "")
+    assert judge({"a": there, "b": there}).special_plans == ()
     sent = submission("r1")
     [item] = sent.submitted
     sent = msgspec.structs.replace(sent, submitted=(item, item))

@@ -27,7 +27,9 @@ from alterd_contracts.states import TRANSITIONS, Status
 from alterd_contracts.strategy import Wanted
 from alterd_scheduler.admission import admit
 from alterd_scheduler.facts import Moment
+from alterd_scheduler.gates import ready_so_far
 from tests.unit.scheduler_histories import SchedulerHistories
+from tests.unit.scheduler_liveness import left_in_the_end
 from tests.unit.scheduler_world import BEGIN
 
 BROKEN = (Status.FAILED, Status.CANCELLED)
@@ -40,8 +42,10 @@ class SchedulerMachine(SchedulerHistories):
 
     @invariant()
     def one_that_is_not_concurrent_at_a_time(self) -> None:
+        """But for those in order after it: they had only to wait for it when it began, or went on."""
         for lane in self.lanes():
-            assert sum(not row.allow_concurrent for row in lane if busy(row) and not row.parked) <= 1, lane
+            alone = [row for row in by_place(lane) if busy(row) and not row.parked and not row.allow_concurrent]
+            assert all(row.in_order_completion for row in alone[1:]), lane
 
     @invariant()
     def never_two_on_one_table(self) -> None:
@@ -97,6 +101,12 @@ class SchedulerMachine(SchedulerHistories):
             assert admit(lane, Moment(now=BEGIN)) == []
 
     @invariant()
+    def everything_ends_once_nobody_holds_it_back(self) -> None:
+        """Nothing waits for what waits for it: what rows in order wait for can begin, and go on, and end."""
+        for lane in self.lanes():
+            assert left_in_the_end(lane) == [], lane
+
+    @invariant()
     def what_is_to_run_is_handed_out(self) -> None:
         """But for what is paused and not to be cancelled."""
         for row in self.term.board:
@@ -127,23 +137,26 @@ class SchedulerMachine(SchedulerHistories):
 
     @invariant()
     def in_order_nothing_completes_before_those_before_it(self) -> None:
-        """A run may pass its point of no return only when nothing that was submitted before it is pending."""
+        """A run may pass its point of no return only when nothing that was submitted before it is pending, but for what
+        was queued again and needs what this run has.
+        """
         for lane in self.lanes():
-            for place, row in enumerate(lane):
+            for place, row in enumerate(by_place(lane)):
                 if row.in_order_completion:
                     assert row.in_order_completion_pending_count == place
                     assert place == 0 or not Wanted.of(row).may_complete
 
     @invariant()
     def in_order_what_follows_a_failure_does_not_run(self) -> None:
+        """And does not stay queued as if it could."""
         records = self.world.records().values()
         for row in records:
-            if row.in_order_completion and row.migration_status in (Status.READY, Status.RUNNING):
+            if row.in_order_completion and row.migration_status.pending:
                 for prior in records:
                     before = prior.shard == row.shard and prior.id < row.id
                     same = prior.migration_context == row.migration_context
                     if before and same and prior.migration_status in BROKEN:
-                        assert row.cancel_requested, (row, prior)
+                        assert (busy(row), row.cancel_requested) == (True, True), (row, prior)
 
     @invariant()
     def a_gate_opens_for_all_or_none(self) -> None:
@@ -159,13 +172,60 @@ class SchedulerMachine(SchedulerHistories):
                 assert not row.gated or row.postpone_completion
 
     @invariant()
+    def a_gate_opens_when_each_shard_it_names_is_ready(self) -> None:
+        """Or has ended, or has left it by a command."""
+        self.world.records()
+        for row in self.world.versions[self.gates_checked :]:
+            before = self.last.get((row.shard, row.migration_uuid))
+            if before is not None and before.gated and not row.gated and row.gate_id == before.gate_id:
+                if row.gate_id not in self.opened:
+                    for shard in row.gate_shards:
+                        other = self.last[shard, row.migration_uuid]
+                        if other.gate_id == row.gate_id:
+                            assert other.migration_status is Status.COMPLETE or ready_so_far(other), other
+                        else:
+                            assert other.input_seq > row.gate_id, other
+                self.opened.add(row.gate_id)
+            self.last[row.shard, row.migration_uuid] = row
+        self.gates_checked = len(self.world.versions)
+
+    @invariant()
+    def no_gate_is_shut_whose_shards_are_all_ready(self) -> None:
+        if not self.term._advancing.caught_up:
+            return
+        gates: dict[int, list[Migration]] = {}
+        for row in self.world.records().values():
+            if row.gated and row.migration_status is not Status.COMPLETE:
+                gates.setdefault(row.gate_id, []).append(row)
+        for rows in gates.values():
+            waiting = [
+                row
+                for row in rows
+                if not ready_so_far(row)
+                or (row.migration_status is Status.QUEUED and not self.term._advancing._startable(row))
+            ]
+            assert waiting, rows
+            broken = [row for row in rows if row.migration_status in BROKEN]
+            for row in rows if broken else []:
+                told = all(f"shard {other.shard}, " in row.message for other in broken)
+                assert told or not row.migration_status.pending or row.cancel_requested or row.message, row
+
+    @invariant()
+    def a_hold_that_is_answered_can_be_kept(self) -> None:
+        self.world.records()
+        for row in self.world.versions[self.holds_checked :]:
+            if row.event is not None and row.event.fact in ("completion_postponed", "completion_gated"):
+                assert row.postponable, row
+        self.holds_checked = len(self.world.versions)
+
+    @invariant()
     def what_a_gate_lets_through_begins_at_once(self) -> None:
         """On every shard: no shard is ahead because another one waits behind somebody."""
         opened: set[tuple[str, str]] = set()
         for event in self.world.events:
             key = (event.shard, event.migration_uuid)
             if key in opened:
-                assert event.fact in ("ready", "completed", "failed"), event
+                assert event.fact in ("ready", "completed"), event
                 opened.discard(key)
             if event.fact == "gate_opened" and event.migration_status is Status.QUEUED:
                 opened.add(key)
@@ -282,6 +342,19 @@ def busy(row: Migration) -> bool:
 
 def held_back(row: Migration) -> bool:
     return row.postpone_launch or row.paused or (row.is_immediate_operation and row.postpone_completion)
+
+
+def by_place(lane: list[Migration]) -> list[Migration]:
+    """In the order in which they may complete."""
+
+    def keeps_out(other: Migration, row: Migration) -> bool:
+        if other.id <= row.id or not busy(other) or not other.in_order_completion:
+            return False
+        to_the_end = other.exclusive and not other.tail_phases
+        same = other.mysql_table.casefold() == row.mysql_table.casefold()
+        return (not busy(row) and (same or to_the_end)) or (row.exclusive_wanted and to_the_end)
+
+    return sorted(lane, key=lambda row: max([row.id, *(each.id + 0.5 for each in lane if keeps_out(each, row))]))
 
 
 def in_the_way(other: Migration, row: Migration) -> bool:

@@ -7,6 +7,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from prompt_toolkit.output import DummyOutput
 from alterd_cli.sql import grid
 from alterd_cli.sql.completion import Known, completions
 from alterd_cli.sql.prompt import may_run, prompt_session
-from alterd_cli.sql.strategies import check_strategy
+from alterd_cli.sql.strategies import check_strategy, declared
 from alterd_cli.sql.table import Result
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import AlterdError
@@ -186,3 +187,15 @@ def test_a_strategy_is_checked_by_what_executors_declare() -> None:
         with pytest.raises(AlterdError) as refused:
             check_strategy(text, [executor(VITESS)])
         assert refused.value.code == code
+
+
+def test_a_hidden_strategy_cannot_be_chosen_and_the_newest_declaration_counts() -> None:
+    hidden = msgspec.structs.replace(VITESS, strategy="statement", aliases=(), hidden=True)
+    with pytest.raises(AlterdError) as refused:
+        check_strategy("statement", [executor(hidden, VITESS)])
+    assert (refused.value.code, refused.value.hint) == ("unknown_strategy", "there are: vitess")
+    old, new = (msgspec.structs.replace(VITESS, version=version) for version in ("0.9.0", "0.10.0"))
+    new = msgspec.structs.replace(new, flags=(*VITESS.flags, FlagDeclaration(name="shiny")))
+    for executors in ([executor(old), executor(new)], [executor(new), executor(old)]):
+        check_strategy("online --shiny", executors)
+        assert declared(executors) == [new]

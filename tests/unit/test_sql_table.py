@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alterd_cli.answers import EFFECTIVE
 from alterd_cli.sql import grammar, vexec
 from alterd_cli.sql.script import split
 from alterd_cli.sql.statements import SelectRecords, ShowMigrations, UpdateRecords
@@ -82,7 +83,7 @@ FIRST, SECOND, THIRD = (1, "-40"), (1, "40-80"), (2, "-40")
         ("migration_status != 'running' and id <> 2", [SECOND]),
         ("`shard` = '-40' && not (id = 1)", [THIRD]),
         ("shard = '40-80' || id = 2", [SECOND, THIRD]),
-        ("! (id = 1)", [THIRD]),
+        ("not (id = 1)", [THIRD]),
         ("mysql_table = 'orders'", [THIRD]),
         ("mysql_table like 'ord%'", [THIRD]),
         ("migration_context like 'deploy\\_42'", [THIRD]),
@@ -97,6 +98,11 @@ FIRST, SECOND, THIRD = (1, "-40"), (1, "40-80"), (2, "-40")
         ("requested_timestamp > now() - interval 1 day", [FIRST, SECOND]),
         ("requested_timestamp > date_sub(now(), interval 3 hour)", [FIRST, SECOND]),
         ("requested_timestamp + interval 4 day <= current_timestamp()", [THIRD]),
+        ("requested_timestamp > now() - interval (1+1) * 2 hour", [FIRST, SECOND]),
+        ("requested_timestamp > now() - interval(1+1) day", [FIRST, SECOND]),
+        ("requested_timestamp > now() - interval -1 + 4 hour", [FIRST, SECOND]),
+        ("requested_timestamp > date_sub(now(), interval id * 3 hour)", [FIRST, SECOND]),
+        ("requested_timestamp > now() - interval 2.5 hour", [FIRST, SECOND]),
         ("requested_timestamp between '2026-11-17' and '2026-11-18'", [THIRD]),
         ("timestampdiff(hour, requested_timestamp, utc_timestamp()) >= 96", [THIRD]),
         ("timestampdiff(month, '2026-01-31', '2026-02-28') = 0 and id = 2", [THIRD]),
@@ -153,6 +159,10 @@ def test_the_columns_are_the_records_in_their_order() -> None:
         ("distinct keyspace", ("keyspace",), [("commerce",)]),
         ("'it''s', 1+1", ("'it''s'", "1+1"), [("it's", 2)] * 3),
         ("schema_migrations.id", ("id",), [(1,), (1,), (2,)]),
+        ("distinct now() + interval 1 day", ("now() + interval 1 day",), [("2026-11-22 12:00:00",)]),
+        ("distinct now() - interval (1+1) hour", ("now() - interval (1+1) hour",), [("2026-11-21 10:00:00",)]),
+        ("distinct now() + interval 1 day day", ("day",), [("2026-11-22 12:00:00",)]),
+        ("distinct 1 day", ("day",), [(1,)]),
     ],
 )
 def test_what_is_selected_keeps_its_name(what: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
@@ -191,6 +201,10 @@ def test_nothing_is_selected_from_nothing() -> None:
         ("select load_extension('x') from _vt.schema_migrations", "invalid_input", ""),
         ("select now() - interval 1 from _vt.schema_migrations", "syntax_error", "unit"),
         ("select - interval 1 day from _vt.schema_migrations", "syntax_error", "before INTERVAL"),
+        ("select now() - interval (1) from _vt.schema_migrations", "syntax_error", "unit"),
+        ("select now() - interval day from _vt.schema_migrations", "syntax_error", "how many"),
+        ("select id from _vt.schema_migrations where !progress > 40", "syntax_error", "write NOT"),
+        ("select id from _vt.schema_migrations where id ! = 1", "syntax_error", "write NOT"),
     ],
 )
 def test_a_select_that_cannot_be_has_a_clear_error(text: str, code: str, words: str) -> None:
@@ -248,21 +262,33 @@ def test_vexec_puts_the_tablet_before_records_and_not_before_sums() -> None:
 @pytest.mark.parametrize(
     ("text", "command", "rows"),
     [
-        (f"update {TABLE} set migration_status='retry'", Command.RETRY, [1, 2, 3]),
-        (f"UPDATE {TABLE} SET migration_status = 'cancel' WHERE shard='40-80'", Command.CANCEL, [2]),
+        (f"update {TABLE} set migration_status='retry'", Command.RETRY, [FIRST, SECOND, THIRD]),
+        (f"UPDATE {TABLE} SET migration_status = 'cancel' WHERE shard='40-80'", Command.CANCEL, [SECOND]),
         (
             f"update schema_migrations set migration_status='retry' where migration_uuid='{UUID}' and shard='-40';",
             Command.RETRY,
-            [1],
+            [FIRST],
         ),
     ],
 )
-def test_vexec_updates_choose_records(text: str, command: Command, rows: list[int]) -> None:
+def test_vexec_updates_choose_records(text: str, command: Command, rows: list[tuple[int, str]]) -> None:
     statement = read_vexec(text)
     assert isinstance(statement, UpdateRecords)
     assert (statement.command, statement.bounded) == (command, "where" in text.lower())
     with RecordTable.of(RECORDS, NOW) as table:
-        assert [row[0] for row in table.select(statement.rows).rows] == rows
+        uuids = {1: UUID, 2: OTHER}
+        assert [row[:2] for row in table.select(statement.rows).rows] == [
+            (uuids[number], shard) for number, shard in rows
+        ]
+        ended = table.select(vexec.only_in(statement.rows, EFFECTIVE[Command.RETRY])).rows
+        assert [row[1] for row in ended] == ["40-80"] * (SECOND in rows)
+
+
+def test_an_update_with_a_select_in_it_depends_on_other_records() -> None:
+    for condition, alone in (("id = 1", True), (f"id = (select max(id) from {TABLE})", False)):
+        statement = read_vexec(f"update {TABLE} set migration_status='retry' where {condition}")
+        assert isinstance(statement, UpdateRecords)
+        assert statement.alone is alone
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ MANAGED = Declaration(
         ),
         FlagDeclaration(name="retain-artifacts", kind=FlagKind.DURATION),
         FlagDeclaration(name="label", kind=FlagKind.TEXT, default="none"),
+        FlagDeclaration(
+            name="source", kind=FlagKind.TEXT, kinds=(StatementKind.ALTER_TABLE,), values=("primary", "replica")
+        ),
     ),
     reserved_flags=("table", "execute"),
 )
@@ -99,6 +102,7 @@ def test_values_and_defaults() -> None:
         "cut-over-threshold": 15.0,
         "retain-artifacts": 0.0,
         "label": "a b",
+        "source": "",
     }
     assert found.given == {"allow-concurrent", "cut-over-threshold", "label"}
     assert (found.on("allow-concurrent"), found.on("label"), found.on("absent")) == (True, False, False)
@@ -111,6 +115,35 @@ def test_values_and_defaults() -> None:
         "none",
     )
     assert bare.given == frozenset()
+
+
+def test_a_value_may_itself_be_in_double_quotes() -> None:
+    found = options("""mysql '--cut-over-threshold="15s"' --label='"a b"' '--source="replica"'""")
+    assert found.seconds("cut-over-threshold") == 15.0
+    assert (found.text("label"), found.text("source")) == ("a b", "replica")
+    assert options("""mysql --cut-over-threshold='""'""").seconds("cut-over-threshold") == 10.0
+    assert refused("""mysql --cut-over-threshold='"15s'""").hint
+    assert options("""gh-ost --tool='"as it is"'""", TOOL).passed == ('--tool="as it is"',)
+
+
+def test_a_value_that_is_none_of_those_there_are_is_refused_whatever_the_statement() -> None:
+    for kind in (None, *StatementKind):
+        with pytest.raises(InvalidStrategy, match="--source is primary or replica, not 'elsewhere'") as caught:
+            options("mysql --source=elsewhere", kind=kind)
+        assert caught.value.hint == "write --source=primary"
+    assert options("mysql --source=").text("source") == ""
+
+
+def test_a_value_out_of_range_is_refused_with_a_hint() -> None:
+    assert refused("mysql --cut-over-threshold=31s").hint == "write it like --cut-over-threshold=10s; 0 is the default"
+
+
+def test_whose_binlog_is_read_is_checked_for_every_statement() -> None:
+    declaration = Vitess().declare()
+    for kind in (None, StatementKind.CREATE_TABLE, StatementKind.ALTER_TABLE):
+        with pytest.raises(InvalidStrategy, match="primary or replica"):
+            options("vitess --binlog-source=x", declaration, kind)
+        assert options("vitess --binlog-source=primary", declaration, kind).values
 
 
 def test_the_last_one_counts() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, ShardOption, examples
+from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, examples
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,6 @@ def register(app: typer.Typer) -> None:
 
 def purge(
     uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
-    shard: ShardOption = None,
     keyspace: KeyspaceOption = "",
     message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
     context: Annotated[
@@ -33,11 +32,11 @@ def purge(
     output: OutputOption = Output.TABLE,
     nats: NatsOption = "",  # noqa: ARG001
 ) -> int | None:
-    """Forget the record of what has ended.
+    """Forget the records of what has ended, on all shards at once.
 
     Its artifacts must be gone: `alterd cleanup`. The events stay as long as their stream keeps them.
     """
     from alterd_cli.controls import command
     from alterd_contracts.requests import Command
 
-    return asyncio.run(command(Command.PURGE, uuid, keyspace, shard or (), message, output, migration_context=context))
+    return asyncio.run(command(Command.PURGE, uuid, keyspace, (), message, output, migration_context=context))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,6 @@ import typer
 from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, ShardOption, examples
 
 if TYPE_CHECKING:
-    from alterd_cli.records import Selection
     from alterd_contracts.migration import Migration
 
 HEAD = (
@@ -67,14 +67,25 @@ def show(
     One line each over all their shards; one that is named with a line per shard.
     """
     from alterd_cli.output import echo_json, echo_table, note
-    from alterd_cli.records import Selection, documents, unknown
+    from alterd_cli.records import count_shards, documents, read_records, unknown
+    from alterd_cli.selection import Selection
 
     selection = Selection.read(which, keyspace, shard or ())
-    rows = asyncio.run(_read(selection))
+    in_lines = output is Output.TABLE and not by_shard
+
+    async def read() -> tuple[list[Migration], Counter[tuple[str, str]]]:
+        from alterd_cli.link import open_bus
+
+        async with open_bus() as bus:
+            rows = await read_records(bus, selection)
+            if newest or skip or limit:
+                rows = _some(rows, newest=newest, skip=skip, limit=limit)
+            of_state = selection.status is not None and not selection.shards and in_lines
+            return rows, await count_shards(bus, rows) if of_state else Counter()
+
+    rows, of_all = asyncio.run(read())
     if selection.uuid and not rows:
         raise unknown(selection.uuid, keyspace)
-    if newest or skip or limit:
-        rows = _some(rows, newest=newest, skip=skip, limit=limit)
     if output is Output.JSON:
         echo_json(documents(rows))
     elif selection.uuid:
@@ -83,7 +94,9 @@ def show(
         from alterd_cli.aggregate import by_migration
 
         groups = [[row] for row in rows] if by_shard else by_migration(rows)
-        echo_table(HEAD, [_cells(group) for group in groups], spare=SPARE)
+        echo_table(
+            HEAD, [_cells(group, of_all[group[0].keyspace, group[0].migration_uuid]) for group in groups], spare=SPARE
+        )
     else:
         note("no migrations" if which == "all" else f"no migrations match `{which}`; `alterd show all` lists all")
     return None
@@ -98,16 +111,8 @@ def _some(rows: list[Migration], *, newest: bool, skip: int, limit: int) -> list
     return sorted((row for row in rows if row.migration_uuid in wanted), key=lambda row: wanted[row.migration_uuid])
 
 
-async def _read(selection: Selection) -> list[Migration]:
-    from alterd_cli.link import open_bus
-    from alterd_cli.records import read_records
-
-    async with open_bus() as bus:
-        return await read_records(bus, selection)
-
-
-def _cells(rows: list[Migration]) -> tuple[str, ...]:
-    """A migration on all its shards, or on one."""
+def _cells(rows: list[Migration], of_all: int = 0) -> tuple[str, ...]:
+    """A migration on all its shards, or on one. `of_all`: so many it has, where there may be more than these."""
     from alterd_cli.aggregate import aggregate
     from alterd_cli.display import progress_of
     from alterd_cli.output import moment, seconds
@@ -117,7 +122,11 @@ def _cells(rows: list[Migration]) -> tuple[str, ...]:
     return (
         first.migration_uuid,
         first.keyspace,
-        first.shard if len(rows) == 1 else f"{len(rows)} shards",
+        f"{len(rows)} of {of_all} shards"
+        if of_all > len(rows)
+        else first.shard
+        if len(rows) == 1
+        else f"{len(rows)} shards",
         first.mysql_table,
         first.ddl_action,
         first.strategy,

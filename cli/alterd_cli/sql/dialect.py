@@ -36,12 +36,24 @@ _REFUSED: Final = {
     "INTO": "a SELECT only shows",
     "FOR": "a SELECT only shows",
 }
-_REFUSED_SIGNS: Final = frozenset({"@", "?", ":", ";", "\\", "{", "}", "[", "]", "#", "^"})
+_REFUSED_SIGNS: Final = dict.fromkeys("@?:;\\{}[]#^", "") | {"!": "write NOT, which does not bind as tightly"}
 
 
 def translate(words: Words, start: int, end: int) -> Query:
     """The words from `start` to before `end`. Raises `SyntaxRefused`."""
     return _Translation(words, end).run(start)
+
+
+def unit_of(words: Words, at: int, end: int) -> int | None:
+    """Where the unit of the INTERVAL at `at` stands: its last word, before `end`; None where it has none."""
+    depth = 0
+    for here in range(at + 1, end):
+        depth += (words[here] == "(") - (words[here] == ")")
+        if depth < 0 or (depth == 0 and words[here] in (",", "INTERVAL")):
+            return None
+        if depth == 0 and words[here] in UNITS and words[here - 1] != "." and words[here + 1] not in (".", "("):
+            return here
+    return None
 
 
 class _Translation:
@@ -83,7 +95,7 @@ class _Translation:
         called = words[at + 1] == "(" and at + 1 < self._end
         if named or words[at + 1] == ".":
             self._add(words.tokens[at].text)
-        elif word == "INTERVAL" and not called:
+        elif word == "INTERVAL":
             return self._interval(at)
         elif word in _NOW:
             self._add("now()")
@@ -127,8 +139,8 @@ class _Translation:
         if sign == "." and words.tokens[at + 1 : at + 2] and words[at + 1][:1].isdigit() and not self._named(at):
             return self._number(at)
         if sign in _REFUSED_SIGNS:
-            raise SyntaxRefused(f"{sign} is not known here{words.near(at)}")
-        self._add("NOT" if sign == "!" else sign)
+            raise SyntaxRefused(f"{sign} is not known here{words.near(at)}", hint=_REFUSED_SIGNS[sign])
+        self._add(sign)
         return at + 1
 
     def _named(self, at: int) -> bool:
@@ -142,11 +154,12 @@ class _Translation:
     def _interval(self, at: int) -> int:
         """``x - INTERVAL 1 DAY`` becomes a call of date_sub; as an argument it stands for itself."""
         words = self._words
-        first = at + 1
-        last = words.closing(first) if words[first] == "(" else first + 1 + (words[first] in ("-", "+"))
+        first, last = at + 1, unit_of(words, at, self._end)
+        if last is None:
+            raise SyntaxRefused(f"a unit such as DAY or MINUTE is missing{words.near(first + 1)}")
         unit = words[last]
-        if last >= self._end or unit not in UNITS:
-            raise SyntaxRefused(f"a unit such as DAY or MINUTE is missing{words.near(last)}")
+        if first == last:
+            raise SyntaxRefused(f"how many are meant is missing{words.near(last)}")
         amount = translate(words, first, last)
         call = f"{INTERVAL}({amount.sql}, ?)"
         strings = [*amount.parameters, unit]

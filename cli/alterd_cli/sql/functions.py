@@ -6,24 +6,28 @@ Times are texts in UTC, to the second, as the records' columns are.
 from __future__ import annotations
 
 import functools
-import re
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from alterd_cli.sql.dialect import INTERVAL
+from alterd_cli.sql.patterns import Like
 
 _SECONDS: Final = {"MICROSECOND": 1e-6, "SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 _MONTHS: Final = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 
 
-class BadPattern(ValueError):
-    """A regular expression is malformed."""
+def register(
+    connection: sqlite3.Connection,
+    now: datetime,
+    failed: Callable[[Exception], None],
+    regexp: Callable[[str, str], bool],
+) -> None:
+    """Makes the functions known. `failed` is told what one of them raised: SQLite says only that it did.
 
-
-def register(connection: sqlite3.Connection, now: datetime, failed: Callable[[Exception], None]) -> None:
-    """Makes the functions known. `failed` is told what one of them raised: SQLite says only that it did."""
+    `regexp`: whether a pattern is found in a text.
+    """
 
     def add(name: str, arguments: int, function: Callable[..., Any]) -> None:
         def told(*values: Any) -> Any:
@@ -45,6 +49,8 @@ def register(connection: sqlite3.Connection, now: datetime, failed: Callable[[Ex
         add(name, -1, functools.partial(_unless_null, function))
     for name, function in _LOOSE.items():
         add(name, -1, function)
+    for name, function in (("regexp", regexp), ("regexp_like", lambda text, pattern: regexp(pattern, text))):
+        add(name, 2, functools.partial(_unless_null, _of_texts(function)))
     add("like", 2, lambda pattern, value: _like(pattern, value, "\\"))
     add("like", 3, _like)
 
@@ -109,28 +115,14 @@ def _difference(unit: Any, start: Any, end: Any) -> int | None:
     return int(months / _MONTHS[str(unit)])
 
 
+def _of_texts(function: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+    return lambda one, other: function(str(one), str(other))
+
+
 def _like(pattern: Any, value: Any, escape: Any) -> bool | None:
     if pattern is None or value is None:
         return None
-    return _like_pattern(str(pattern), str(escape)).fullmatch(str(value)) is not None
-
-
-@functools.lru_cache(64)
-def _like_pattern(pattern: str, escape: str) -> re.Pattern[str]:
-    parts, letters = [], iter(pattern)
-    for letter in letters:
-        if letter == escape:
-            parts.append(re.escape(next(letters, escape)))
-        else:
-            parts.append({"%": ".*", "_": "."}.get(letter) or re.escape(letter))
-    return re.compile("".join(parts), re.DOTALL | re.IGNORECASE)
-
-
-def _regexp(pattern: Any, value: Any) -> bool:
-    try:
-        return re.search(str(pattern), str(value), re.IGNORECASE) is not None
-    except re.error as error:
-        raise BadPattern(f"the regular expression is malformed: {error}") from error
+    return Like.of(str(pattern), str(escape)).matches(str(value))
 
 
 def _substring_index(text: Any, mark: Any, count: Any) -> str:
@@ -150,8 +142,6 @@ _STRICT: Final[dict[str, Callable[..., Any]]] = {
     "substring_index": _substring_index,
     "lcase": lambda text: str(text).lower(),
     "ucase": lambda text: str(text).upper(),
-    "regexp": _regexp,
-    "regexp_like": lambda text, pattern: _regexp(pattern, text),
     "greatest": max,
     "least": min,
     "mod": lambda one, other: one % other if other else None,
@@ -172,5 +162,5 @@ _LOOSE: Final[dict[str, Callable[..., Any]]] = {
     ),
     "if": lambda condition, yes, no: yes if condition else no,
 }
-NAMES: Final = tuple(sorted(["now()", "curdate()", "unix_timestamp", *_STRICT, *_LOOSE]))
+NAMES: Final = tuple(sorted(["now()", "curdate()", "unix_timestamp", "regexp", "regexp_like", *_STRICT, *_LOOSE]))
 """All that may be called, for those who type."""

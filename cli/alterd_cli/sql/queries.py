@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from alterd_cli.sql.cursor import migration_uuid
-from alterd_cli.sql.dialect import translate
+from alterd_cli.sql.dialect import translate, unit_of
 from alterd_cli.sql.script import Piece, string
 from alterd_cli.sql.statements import SCHEMA, TABLE, Query, SelectRecords
 from alterd_contracts.errors import InvalidName, SyntaxRefused
@@ -33,9 +33,16 @@ def where(words: Words, at: int) -> Query:
 
 
 def chosen(words: Words, at: int) -> Query:
-    """Where the records that meet the condition stand in the table. Raises `SyntaxRefused`."""
-    condition = _condition(words, at)
-    return Query(f"SELECT rowid FROM {SCHEMA}.{TABLE} WHERE ({condition.sql})", condition.parameters)
+    """Uuid, shard, tablet and status of the records that meet the condition from `at`; of all where there is none.
+
+    Raises `SyntaxRefused`.
+    """
+    condition = _condition(words, at) if at < len(words) else Query("TRUE")
+    return Query(
+        f"SELECT migration_uuid, shard, tablet, migration_status FROM {SCHEMA}.{TABLE}"
+        f" WHERE ({condition.sql}) ORDER BY id, shard",
+        condition.parameters,
+    )
 
 
 def _condition(words: Words, at: int) -> Query:
@@ -107,6 +114,8 @@ def _has_name(words: Words, start: int, stop: int) -> bool:
     if words[stop - 1] == "*" or stop - start == 1:
         return string(words, start) is None and (words[start] == "*" or words.identifier(start) is not None)
     if words.identifier(stop - 1) is None or words[stop - 1] in _ENDS_NO_NAME:
+        return False
+    if any(unit_of(words, at, stop) == stop - 1 for at in words.positions("INTERVAL", start) if at < stop):
         return False
     before = words[stop - 2]
     if before in ("AS", ".", ")") or before == "":

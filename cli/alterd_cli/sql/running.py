@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from alterd_cli.answers import EFFECTIVE
 from alterd_cli.failures import RefusedByService
 from alterd_cli.link import open_bus
 from alterd_cli.options import Output
 from alterd_cli.output import echo, echo_json, note
 from alterd_cli.sql import grammar, grid
+from alterd_cli.sql.asking import select
 from alterd_cli.sql.script import Piece, split
-from alterd_cli.sql.session import Done, Session, select, told
-from alterd_cli.sql.statements import Order, SelectRecords, Statement, UpdateRecords
+from alterd_cli.sql.session import Done, Session, told
+from alterd_cli.sql.statements import SelectRecords, Statement, UpdateRecords
 from alterd_cli.sql.table import Result
 from alterd_cli.sql.vexec import Target
 from alterd_cli.sql.vexec import read as read_vexec
 from alterd_cli.watching import follow
 from alterd_contracts.errors import AlterdError, InvalidInput, SyntaxRefused
-from alterd_contracts.migration import Migration
 from alterd_runtime.bus import Bus
 from alterd_runtime.settings import IntakeSettings
 
@@ -143,31 +144,34 @@ async def _vexec(session: Session, target: Target, statement: SelectRecords | Up
     if isinstance(statement, SelectRecords) and not target.uuid:
         await session.check(target)
         return Done(result=await session.select(statement.query, target.keyspace), null="")
-    records = await session.vexec_records(target)
     if isinstance(statement, SelectRecords):
-        return Done(result=await select(records, statement.query), null="")
+        return Done(result=await select(await session.vexec_records(target), statement.query), null="")
     if not target.uuid and not statement.bounded:
         raise InvalidInput(
             "this would be said to every migration of the keyspace",
             hint="name one, as in commerce.UUID, or say which by WHERE",
         )
-    return await _update(session, records, statement)
+    return await _update(session, target, statement)
 
 
-async def _update(session: Session, records: Sequence[Migration], statement: UpdateRecords) -> Done:
-    found = await select(records, statement.rows)
-    chosen = [records[int(row[0] or 0) - 1] for row in found.rows]
-    rows: list[tuple[str, int]] = []
-    notes: list[str] = []
-    for uuid in dict.fromkeys(record.migration_uuid for record in chosen):
-        tablets = {record.shard: record.tablet for record in chosen if record.migration_uuid == uuid}
-        answered = await session.command(Order(command=statement.command, shards=tuple(tablets)), uuid)
-        if answered is None:
-            notes.append(f"{uuid}: recorded, not decided yet: no scheduler has answered")
-            continue
-        for effect in answered.effects:
-            notes.append(told(effect, uuid))
-            if effect.affected:
-                tablet = tablets[effect.shard] or f"{session.keyspace}/{effect.shard}"
-                rows.append((tablet, effect.affected))
-    return Done(result=Result(("Tablet", "RowsAffected"), tuple(rows)), notes=tuple(notes), null="")
+async def _update(session: Session, target: Target, statement: UpdateRecords) -> Done:
+    chosen = await session.chosen(target, statement)
+    shards: dict[str, tuple[str, ...]] = {}
+    for record in chosen:
+        shards[record.uuid] = (*shards.get(record.uuid, ()), record.shard)
+    given = await session.say(statement.command, shards)
+    if given.refused and not given.affected:
+        raise RefusedByService(given.refused)
+    tablets = {(record.uuid, record.shard): record.tablet for record in chosen}
+    rows = tuple(
+        (tablets[effect.migration_uuid, effect.shard] or f"{session.keyspace}/{effect.shard}", effect.affected)
+        for effect in given.effects
+        if effect.affected
+    )
+    notes = [told(effect) for effect in given.effects]
+    if given.undecided:
+        notes.append(given.silence)
+    if not chosen:
+        states = " or ".join(sorted(EFFECTIVE[statement.command]))
+        notes.append(f"no record that it is about is {states}" if not target.uuid else "it is about no record")
+    return Done(result=Result(("Tablet", "RowsAffected"), rows), notes=tuple(notes), null="")

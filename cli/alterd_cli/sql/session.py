@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
 import msgspec
 
-from alterd_cli import controls, keyspaces, requests
+from alterd_cli import keyspaces, requests
+from alterd_cli.answers import EFFECTIVE, Given, give, give_each
+from alterd_cli.failures import RefusedByService
 from alterd_cli.history import log_line
 from alterd_cli.link import caller, until_caught_up
 from alterd_cli.output import moment
-from alterd_cli.records import MANY, Batch, Key, Selection, count_records, read_records, stream_records, unknown
+from alterd_cli.records import Key, read_records, unknown
 from alterd_cli.rules import LAG, ask_verdict, read_rules
+from alterd_cli.selection import Selection
 from alterd_cli.services_seen import read_executors
+from alterd_cli.sql import vexec
+from alterd_cli.sql.asking import select, select_from
 from alterd_cli.sql.statements import (
     Ddl,
     Order,
@@ -30,18 +34,19 @@ from alterd_cli.sql.statements import (
     ShowThrottledApps,
     ShowThrottler,
     Statement,
+    UpdateRecords,
     Use,
     Variable,
 )
 from alterd_cli.sql.strategies import check_strategy
-from alterd_cli.sql.table import RecordTable, Result, Value
-from alterd_cli.sql.vexec import Target
+from alterd_cli.sql.table import Result, Value
+from alterd_cli.sql.vexec import Chosen, Target
 from alterd_contracts import names, subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import InvalidInput, NotFound, UnsupportedStatement
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
-from alterd_contracts.requests import Answered, ShardEffect, Verdict
+from alterd_contracts.requests import Command, ShardEffect, Verdict
 from alterd_contracts.states import Status
 from alterd_contracts.work import LogLine
 from alterd_runtime.bus import Bus
@@ -162,16 +167,21 @@ class Session:
             if keyspace.shard(shard) is None:
                 there = ", ".join(each.name for each in keyspace.shards)
                 raise NotFound(f"keyspace {keyspace.name} has no shard {shard}", hint=f"it has {there}", shard=shard)
-        answered = await self.command(order, order.uuid)
-        if answered is None:
-            return Done(notes=(f"recorded, not decided yet: no scheduler answered in {controls.ANSWER_TIMEOUT:g} s",))
-        affected = sum(effect.affected for effect in answered.effects)
-        notes = tuple(told(effect, order.uuid) for effect in answered.effects)
-        return Done(affected=answered.affected or affected, notes=notes)
+        given = await give(self._bus, self._control(order, order.uuid))
+        notes = [told(effect, order.uuid) for effect in given.effects]
+        if given.undecided:
+            notes.append(given.silence)
+        elif given.refused and not given.affected:
+            raise RefusedByService(given.refused)
+        return Done(affected=given.affected, notes=tuple(notes))
 
-    async def command(self, order: Order, uuid: str) -> Answered | None:
-        """Gives the command for one migration, or with no uuid for all; None where nobody has answered yet."""
-        control = Control(
+    async def say(self, command: Command, shards_of: Mapping[str, tuple[str, ...]]) -> Given:
+        """Gives the command to each migration, on these of its shards. Raises `BusUnreachable`."""
+        controls = [self._control(Order(command=command, shards=shards), uuid) for uuid, shards in shards_of.items()]
+        return await give_each(self._bus, controls)
+
+    def _control(self, order: Order, uuid: str) -> Control:
+        return Control(
             command=order.command,
             keyspace=self._chosen(),
             migration_uuid=uuid,
@@ -181,22 +191,29 @@ class Session:
             expire_seconds=math.ceil(order.expire or 0),
             ratio=1.0 if order.ratio is None else order.ratio,
         )
-        return await controls.give(self._bus, control)
 
     async def records(self, uuid: str = "", keyspace: str = "") -> list[Migration]:
         """As users see them, by submission."""
         return await read_records(self._bus, Selection(uuid=uuid, keyspace=keyspace or self._chosen()))
 
     async def select(self, query: Query, keyspace: str = "", status: Status | None = None) -> Result:
-        """From the keyspace's records, or those in one state; a great many of them go through a file."""
-        selection = Selection(keyspace=keyspace or self._chosen(), status=status)
-        if await count_records(self._bus, selection) < MANY:
-            return await select(await read_records(self._bus, selection), query)
-        with RecordTable.empty(datetime.now(UTC)) as table:
-            async with contextlib.aclosing(stream_records(self._bus, selection)) as batches:
-                async for batch in batches:
-                    await asyncio.to_thread(_fill, table, batch)
-            return await asyncio.to_thread(table.select, query)
+        """From the keyspace's records, or those in one state."""
+        return await select_from(self._bus, Selection(keyspace=keyspace or self._chosen(), status=status), query)
+
+    async def chosen(self, target: Target, statement: UpdateRecords) -> list[Chosen]:
+        """The records of a whole keyspace on which the UPDATE has an effect; with a uuid all that meet its condition.
+
+        Raises `UnknownKeyspace`, `UnknownMigration`, `InvalidInput`.
+        """
+        if target.uuid:
+            found = await select(await self.vexec_records(target), statement.rows)
+        else:
+            await self.check(target)
+            effective = EFFECTIVE[statement.command]
+            ended = all(status.terminal for status in effective) if statement.alone else None
+            selection = Selection(keyspace=target.keyspace, ended=ended)
+            found = await select_from(self._bus, selection, vexec.only_in(statement.rows, effective))
+        return [Chosen(*map(str, row)) for row in found.rows]
 
     async def check(self, target: Target) -> None:
         """Raises `UnknownKeyspace`."""
@@ -259,22 +276,6 @@ def _judged(shard: str, verdict: Verdict | str) -> tuple[Value, ...]:
         return shard, 0, None, "", None, verdict, ""
     metrics = ", ".join(f"{name} {value:g}" for name, value in sorted(verdict.metrics.items()))
     return shard, 1, verdict.thresholds.get(LAG), "heartbeat", int(verdict.go), verdict.reason, metrics
-
-
-async def select(records: Sequence[Migration], query: Query) -> Result:
-    """In a thread: the connection to NATS goes on living. Raises `SyntaxRefused`, `UnknownTable`, `InvalidInput`."""
-
-    def selected() -> Result:
-        with RecordTable.of(records, datetime.now(UTC)) as table:
-            return table.select(query)
-
-    return await asyncio.to_thread(selected)
-
-
-def _fill(table: RecordTable, batch: Batch) -> None:
-    if batch.corrects:
-        table.remove([*batch.gone, *(key for key, _ in batch.rows)])
-    table.add(row for _, row in batch.rows)
 
 
 def told(effect: ShardEffect, uuid: str = "") -> str:

@@ -94,9 +94,11 @@ class UpdateRecords(msgspec.Struct, frozen=True, kw_only=True):
 
     command: Command
     rows: Query
-    """Gives ids of the records that it is about."""
+    """Gives uuid, shard, tablet and status of the records that it is about."""
     bounded: bool
     """It has a WHERE."""
+    alone: bool = True
+    """Whether a record is meant does not depend on others."""
 
 
 class ShowLogs(msgspec.Struct, frozen=True):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from alterd_cli.output import moment
-from alterd_cli.sql.functions import BadPattern, register
+from alterd_cli.sql.functions import register
+from alterd_cli.sql.patterns import BadPattern, Searcher, TookTooLong
 from alterd_cli.sql.statements import SCHEMA, TABLE, Query
 from alterd_contracts.errors import InvalidInput, SyntaxRefused, UnknownTable
 from alterd_contracts.migration import COLUMNS, Migration
@@ -63,18 +64,19 @@ class RecordTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._searcher = Searcher()
         self._failure: Exception | None = None
         self._until = 0.0
 
     @classmethod
-    @contextmanager
+    @contextlib.contextmanager
     def of(cls, records: Iterable[Migration], now: datetime) -> Iterator[RecordTable]:
         with cls.empty(now) as table:
             table.add(records)
             yield table
 
     @classmethod
-    @contextmanager
+    @contextlib.contextmanager
     def empty(cls, now: datetime) -> Iterator[RecordTable]:
         """In a file of SQLite's own, which it removes again: so memory stays small. One thread at a time."""
         connection = sqlite3.connect("", check_same_thread=False)
@@ -84,8 +86,9 @@ class RecordTable:
             columns = ", ".join(f"{name} {kind}" for name, kind in column_types().items())
             connection.execute(f"CREATE TABLE {SCHEMA}.{TABLE} ({columns})")
             table = cls(connection)
-            register(connection, now, table._told)
-            yield table
+            register(connection, now, table._told, table._found)
+            with contextlib.closing(table._searcher):
+                yield table
         finally:
             connection.close()
 
@@ -124,6 +127,9 @@ class RecordTable:
             raise self._explained(error) from None
         return Result(tuple(column[0] for column in cursor.description or ()), rows)
 
+    def _found(self, pattern: str, text: str) -> bool:
+        return self._searcher.search(pattern, text, until=self._until)
+
     def _told(self, failure: Exception) -> None:
         self._failure = failure
 
@@ -146,11 +152,13 @@ class RecordTable:
         if found := _SYNTAX.search(text):
             near = f" near {found[1]}" if found[1] else ""
             return SyntaxRefused(f"the SELECT cannot be read{'' if near == ' near ?' else near}")
+        if "interrupted" in text or isinstance(self._failure, TookTooLong):
+            return InvalidInput(
+                f"the SELECT was ended: it took longer than {LONGEST:g} s", hint="ask for less, or by a simpler pattern"
+            )
         if self._failure is not None:
             why = str(self._failure) if isinstance(self._failure, BadPattern) else "a function's arguments are wrong"
             return InvalidInput(why)
-        if "interrupted" in text:
-            return InvalidInput(f"the SELECT was ended: it took longer than {LONGEST:g} s")
         return InvalidInput(text)
 
 

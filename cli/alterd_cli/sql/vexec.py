@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ from alterd_cli.sql.statements import SCHEMA, TABLE, Query, SelectRecords, Updat
 from alterd_contracts import names
 from alterd_contracts.errors import InvalidInput, UnknownTable, UnsupportedStatement
 from alterd_contracts.requests import Command
+from alterd_contracts.states import Status
 from alterd_runtime.sql.words import shown
 
 _EXAMPLE: Final = f"update {SCHEMA}.{TABLE} set migration_status='retry' where shard='40-80'"
@@ -31,6 +33,15 @@ class Target(msgspec.Struct, frozen=True):
         """``commerce`` or ``commerce.9e8a9249_3976_11ed_9442_0a43f95f28a3``. Raises `InvalidName`."""
         keyspace, dot, uuid = text.partition(".")
         return cls(names.check_keyspace(keyspace), migration_uuid(uuid) if dot else "")
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """A record that an UPDATE is about."""
+
+    uuid: str
+    shard: str
+    tablet: str
+    status: str
 
 
 def read(piece: Piece) -> SelectRecords | UpdateRecords:
@@ -72,5 +83,16 @@ def _update(cursor: Cursor) -> UpdateRecords:
         cursor.refuse("a condition is missing", _EXAMPLE)
     if not bounded:
         cursor.end(_EXAMPLE)
-    rows = queries.chosen(cursor.words, cursor.at) if bounded else Query(f"SELECT rowid FROM {SCHEMA}.{TABLE}")
-    return UpdateRecords(command=_COMMANDS[status.lower()], rows=rows, bounded=bounded)
+    return UpdateRecords(
+        command=_COMMANDS[status.lower()],
+        rows=queries.chosen(cursor.words, cursor.at),
+        bounded=bounded,
+        alone=not any(cursor.words.positions("SELECT", cursor.at)),
+    )
+
+
+def only_in(rows: Query, statuses: Iterable[Status]) -> Query:
+    """Of the records that an UPDATE is about those in one of these states."""
+    wanted = tuple(sorted(statuses))
+    marks = ", ".join("?" * len(wanted))
+    return Query(f"SELECT * FROM ({rows.sql}) WHERE migration_status IN ({marks})", (*rows.parameters, *wanted))

@@ -22,10 +22,11 @@ class Mysql(AsItIs):
 
     def declare(self) -> Declaration:
         phases = (Phase(name=PHASE), Phase(name=RUNNING, exclusive=True))
+        altering = KindDeclaration(kind=StatementKind.ALTER_TABLE, phases=phases, cuts_over=False)
         return Declaration(
             strategy="mysql",
             version=__version__,
-            kinds=(*managed_kinds(), KindDeclaration(kind=StatementKind.ALTER_TABLE, phases=phases)),
+            kinds=(*managed_kinds(), altering),
             flags=(*QUEUE_FLAGS, PREFER_INSTANT_DDL, RETAIN_ARTIFACTS),
         )
 

@@ -46,6 +46,7 @@ def managed_kinds() -> tuple[KindDeclaration, ...]:
             postpone_completion=True,
             in_order_completion=True,
             immediate=True,
+            cuts_over=False,
             runner="statement",
         )
         for kind in KINDS

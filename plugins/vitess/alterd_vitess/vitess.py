@@ -79,6 +79,7 @@ class Vitess(Strategy):
                         postpone_completion=True,
                         in_order_completion=True,
                         immediate=True,
+                        cuts_over=False,
                         runner="statement",
                     )
                     for kind in StatementKind

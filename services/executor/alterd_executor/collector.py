@@ -76,6 +76,7 @@ class Collector:
     async def collect(self, record: Migration) -> int:
         """Collects all that a migration has left on its shard, whatever its retention; how many artifacts are left.
 
+        What an attempt after the record's has made is another matter: it was retried since, and may be in use.
         Raises `ShardUnreachable`, `UnsafeShard`, `UnknownKeyspace`, `BusUnreachable`.
         """
         shard = await find_shard(self._world.topology, record.keyspace, record.shard)
@@ -84,15 +85,15 @@ class Collector:
         async with session:
             await session.execute(
                 f"UPDATE {ARTIFACTS} SET `collect_after` = UTC_TIMESTAMP(6) WHERE `keyspace` = %s AND `shard` = %s"
-                " AND `migration_uuid` = %s AND `collected_at` IS NULL"
+                " AND `migration_uuid` = %s AND `attempt` <= %s AND `collected_at` IS NULL"
                 " AND (`collect_after` IS NULL OR `collect_after` > UTC_TIMESTAMP(6))",
-                (record.keyspace, record.shard, record.migration_uuid),
+                (record.keyspace, record.shard, record.migration_uuid, record.attempt),
             )
             await self._shard(record.keyspace, shard)
             left = await session.value(
                 f"SELECT COUNT(*) FROM {ARTIFACTS} WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s"
-                " AND `collected_at` IS NULL",
-                (record.keyspace, record.shard, record.migration_uuid),
+                " AND `attempt` <= %s AND `collected_at` IS NULL",
+                (record.keyspace, record.shard, record.migration_uuid, record.attempt),
             )
             return int(left)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -14,12 +14,13 @@ from alterd_contracts.declaration import Declaration
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import UnknownStrategy
 from alterd_contracts.requests import CheckRequest
+from alterd_executor.cancelling import Canceller
 from alterd_executor.checking import Checker
-from alterd_executor.children import Nursery
 from alterd_executor.cleaning import Cleaner
 from alterd_executor.collector import Collector
 from alterd_executor.folders import sweep
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.presence import Presence
 from alterd_executor.receiving import Receiver
 from alterd_executor.throttling import Throttling
@@ -35,7 +36,8 @@ log = structlog.get_logger(__name__)
 QUEUE = "executor"
 GIVING_BACK = 12.0
 """Seconds for the attempts in hand to be given back; what is left then is the next executor's to find out."""
-ACK_WAIT = 30.0
+ACK_WAIT = 10.0
+"""Seconds until work that an executor took and did not answer for is given to another."""
 
 _requests: Reader[CheckRequest] = Reader(CheckRequest)
 
@@ -86,8 +88,10 @@ async def serve(context: Context) -> None:
             _answering(context, offered, checker),
             _background(presence.run(), collector.run(), Cleaner(world, collector).run()),
         ):
-            workers = [_worker(context, declared, receiver, slots) for declared in offered if not declared.hidden]
-            await _work(workers, context.stopping)
+            chosen = [declared for declared in offered if not declared.hidden]
+            workers = [_worker(context, declared, receiver, slots) for declared in chosen]
+            canceller = Canceller(world, receiver, frozenset(declared.strategy for declared in chosen))
+            await _work([*workers, canceller], context.stopping)
     finally:
         await throttling.close()
         await world.nursery.close()
@@ -123,7 +127,7 @@ def _worker(context: Context, declared: Declaration, receiver: Receiver, slots: 
     )
 
 
-async def _work(workers: list[Worker], stopping: asyncio.Event) -> None:
+async def _work(workers: Sequence[Worker | Canceller], stopping: asyncio.Event) -> None:
     """Takes work until the executor stops, then waits for what is in hand to be given back."""
     working = [asyncio.create_task(worker.run()) for worker in workers]
     stop = asyncio.create_task(stopping.wait())

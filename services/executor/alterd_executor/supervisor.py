@@ -59,6 +59,7 @@ from alterd_executor.reporting import Reporter
 from alterd_executor.signs import Pulse, Signs
 from alterd_executor.watching import UnreadableRecord, read_fresh, read_record
 from alterd_executor.world import World
+from alterd_runtime.bus import Place
 from alterd_runtime.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
@@ -74,8 +75,9 @@ ASK_AGAIN = 5.0
 class Supervisor:
     """One attempt, from the offer to the report of its ending."""
 
-    def __init__(self, world: World, work: Work, record: Migration) -> None:
-        self._world, self._work, self._record = world, work, record
+    def __init__(self, world: World, work: Work, record: Migration, place: Place | None = None) -> None:
+        self._world, self._work, self._record, self._place = world, work, record, place
+        self._ready = False
         self._standing = standing(record, work, world.identity)
         self._decided = asyncio.Event()
         self._superseded = asyncio.Event()
@@ -127,6 +129,7 @@ class Supervisor:
             wanted = Wanted.of(record)
             if wanted != self._wanted:
                 self._wanted = wanted
+                self._mind_place()
                 self._world.throttling.pause(self._work.migration_uuid, wanted.paused)
                 self._send(WantedNow(wanted=wanted))
         self._standing = now
@@ -254,7 +257,11 @@ class Supervisor:
         match message:
             case LogText(level=level, text=text):
                 self._logbook.write(level, text)
-            case ProgressNow() | PhaseNow() | ReadyNow() | UnthrottledNow():
+            case ReadyNow(ready=ready):
+                self._course.heard(message)
+                self._ready = ready
+                self._mind_place()
+            case ProgressNow() | PhaseNow() | UnthrottledNow():
                 self._course.heard(message)
             case AnalyzedNow():
                 self._reporter.tell(ShadowAnalyzed, reached=self._course.reached)
@@ -284,6 +291,15 @@ class Supervisor:
             return
         wanted = Wanted.of(record)
         self._send(MayComplete(number=number, answer=wanted.may_complete and not wanted.cancel_requested))
+
+    def _mind_place(self) -> None:
+        """What only waits needs no slot: others may be what it waits for."""
+        if self._place is None:
+            return
+        if self._wanted.paused or (self._ready and not self._wanted.may_complete):
+            self._place.rest()
+        else:
+            self._place.go_on()
 
     def _send(self, message: Any) -> None:
         if self._child is not None:

@@ -23,6 +23,8 @@ _decoder = msgspec.json.Decoder(Migration)
 
 TOGETHER = 0.003
 """Seconds in which several that begin to follow share one new reader."""
+READERS = 8
+"""Of one executor at a time, and one that takes over from all."""
 
 
 class UnreadableRecord(AlterdError):
@@ -55,17 +57,30 @@ async def read_fresh(store: BucketStore, key: str) -> Migration | None:
             await asyncio.sleep(READ_AGAIN)
 
 
+class _Reader:
+    """Reads some records, as long as one of them is followed."""
+
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.keys = keys
+        self.task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+
 class Following:
     """Open records as they change, for all attempts of one executor.
 
-    They share one reader of the bucket, which begins anew when another set of them is wanted: nats-server allows 1,000
-    consumers on a stream, and each of them sends signs of life.
+    They share a few readers of the bucket: nats-server allows 1,000 consumers on a stream, and each of them sends signs
+    of life. What is followed anew gets a reader of its own; when there are too many, one takes over from all.
     """
 
     def __init__(self, store: BucketStore) -> None:
         self._store = store
         self._followers: dict[str, set[asyncio.Queue[Entry | None]]] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._readers: list[_Reader] = []
+        self._new: set[str] = set()
 
     async def follow(self, key: str) -> AsyncIterator[Migration | None]:
         """The record now, then each change; None where it is not open. Survives outages."""
@@ -73,7 +88,7 @@ class Following:
         new = key not in self._followers
         self._followers.setdefault(key, set()).add(heard)
         if new:
-            self._begin()
+            self._begin_soon(key)
         else:
             heard.put_nowait(await self._now(key))
         seen, there = 0, True
@@ -94,27 +109,40 @@ class Following:
             self._followers[key].discard(heard)
             if not self._followers[key]:
                 del self._followers[key]
-            if not self._followers:
-                self._begin()
+                self._new.discard(key)
+                self._drop({reader for reader in self._readers if reader.keys.isdisjoint(self._followers)})
+
+    def _begin_soon(self, key: str) -> None:
+        if not self._new:
+            asyncio.get_running_loop().call_later(TOGETHER, self._begin)
+        self._new.add(key)
 
     def _begin(self) -> None:
-        """Reads what is followed now. The reader before may say a few words more, which are old."""
-        if self._reading is not None:
-            self._reading.cancel()
-        self._reading = asyncio.create_task(self._read(tuple(self._followers))) if self._followers else None
+        """A reader for what is new, or for everything where there are many: the others go when it has caught up."""
+        keys, self._new = self._new, set()
+        if not keys:
+            return
+        replaced = set(self._readers) if len(self._readers) >= READERS else set()
+        reader = _Reader(frozenset(self._followers if replaced else keys))
+        self._readers.append(reader)
+        reader.task = asyncio.create_task(self._read(reader, replaced))
 
-    async def _read(self, keys: tuple[str, ...]) -> None:
-        await asyncio.sleep(TOGETHER)
+    def _drop(self, readers: set[_Reader]) -> None:
+        self._readers = [reader for reader in self._readers if reader not in readers]
+        for reader in readers:
+            reader.stop()
+
+    async def _read(self, reader: _Reader, replaced: set[_Reader]) -> None:
         while True:
             try:
-                await self._tell_all(keys)
-            except AlterdError as error:  # a reader that ended in silence would leave every attempt here deaf
+                await self._tell_all(reader, replaced)
+            except AlterdError as error:  # a reader that ended in silence would leave its attempts deaf
                 log.warning("records.read_again", why=error.message)
                 await asyncio.sleep(READ_AGAIN)
 
-    async def _tell_all(self, keys: tuple[str, ...]) -> None:
-        missing = set(keys)
-        async with contextlib.aclosing(self._store.watch(*keys)) as entries:  # type: ignore[type-var]
+    async def _tell_all(self, reader: _Reader, replaced: set[_Reader]) -> None:
+        missing = set(reader.keys)
+        async with contextlib.aclosing(self._store.watch(*reader.keys)) as entries:  # type: ignore[type-var]
             async for entry in entries:
                 if entry is not None:
                     missing.discard(entry.key)
@@ -122,6 +150,7 @@ class Following:
                     continue
                 for key in missing:
                     self._tell(key, None)
+                self._drop(replaced)
 
     def _tell(self, key: str, entry: Entry | None) -> None:
         for heard in self._followers.get(key, ()):

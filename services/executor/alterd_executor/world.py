@@ -9,8 +9,8 @@ import msgspec
 from alterd_contracts.errors import UnsupportedStatement
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import ONLINE_DDL
-from alterd_executor.children import Nursery
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.throttling import Throttling
 from alterd_executor.watching import Following
 from alterd_runtime.bus import BucketStore, Bus

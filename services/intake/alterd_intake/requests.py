@@ -106,10 +106,14 @@ class Intake:
     async def _read(self, request: DdlRequest) -> Prepared:
         if errors := resolve.check_names(request):
             raise Refused(tuple(errors))
+        if self._world.keyspace(request.keyspace) is None:
+            await self._world.look_again()
         keyspace = resolve.find_keyspace(
             request.keyspace, self._world.keyspace(request.keyspace), self._world.keyspaces
         )
         setting = parse_ddl_strategy(resolve.default_strategy(request.ddl_strategy, keyspace))
+        if setting.strategy not in self._world.declarations():
+            await self._world.look_again()
         declaration = resolve.find_strategy(setting.strategy, self._world.declarations())
         # a long script takes the tokenizer a second: others need not wait for it
         script = await asyncio.to_thread(read_script, request.sql, schemas=resolve.schemas_of(keyspace))
@@ -156,6 +160,7 @@ class Intake:
                 options=setting.options_text,
                 statements=script.statements,
                 uuids=uuids,
+                migration_context=submission.migration_context,
             ),
             self._settings.check_timeout,
         )
@@ -174,7 +179,7 @@ class Intake:
             subjects.open_key(submission.keyspace, "*", first), subjects.done_key(submission.keyspace, "*", first)
         )
         rows = [_migration.decode(entry.value) for entry in entries if entry.value is not None]
-        return any(row.request_id == submission.request_id for row in rows)
+        return any(row.has_answered(submission.request_id) for row in rows)
 
     async def _publish(self, prepared: Prepared, reply_to: str) -> None:
         """The same request has the same id: a redelivered one is recognised here or by the scheduler."""

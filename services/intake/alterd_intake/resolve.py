@@ -46,7 +46,10 @@ def check_names(request: DdlRequest) -> list[ErrorInfo]:
         except InvalidName as error:
             errors.append(error.info())
     twice = sorted({uuid for uuid in request.uuids if request.uuids.count(uuid) > 1})
-    return errors + [InvalidName(f"uuid {uuid} is given twice", uuid=uuid).info() for uuid in twice]
+    return errors + [
+        InvalidName(f"uuid {uuid} is given twice", hint="each migration has a uuid of its own", uuid=uuid).info()
+        for uuid in twice
+    ]
 
 
 def find_keyspace(name: str, found: Keyspace | None, known: Iterable[str]) -> Keyspace:
@@ -82,6 +85,7 @@ def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> li
             errors.append(
                 UnsupportedStatement(
                     f"the strategy {declaration.strategy} does not run {statement.kind}; it runs {kinds}",
+                    hint="submit this statement with another strategy: `alterd plugins` says what each one runs",
                     statement=statement.label,
                     strategy=declaration.strategy,
                 ).info()
@@ -132,6 +136,8 @@ def choices_of(
         tail_phases=declared.tail_phases,
         resumable=resumable or declared.immediate,
         pausable=throttleable and not declared.immediate,
+        postponable=kind is None or declared.postpone_completion,
+        cuts_over=declared.cuts_over,
         retain_artifacts_seconds=math.ceil(options.seconds(RETAIN_ARTIFACTS.name)),
         postpone_completion=options.on(POSTPONE_COMPLETION.name),
         cutover_threshold_seconds=math.ceil(options.seconds(CUT_OVER_THRESHOLD.name)),

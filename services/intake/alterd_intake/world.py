@@ -16,6 +16,7 @@ from alterd_contracts.subjects import Bucket
 from alterd_contracts.topology import Keyspace
 from alterd_contracts.work import ExecutorInfo
 from alterd_runtime.bus import BucketStore, Bus
+from alterd_runtime.ddl_strategy import offered
 
 log = structlog.get_logger(__name__)
 
@@ -56,15 +57,17 @@ class World:
 
     def declarations(self) -> dict[str, Declaration]:
         """By name and alias, of all living executors; where versions differ, of the newest."""
-        found: dict[str, Declaration] = {}
-        for info in self._executors.values():
-            for declared in info.strategies:
-                if declared.hidden:
-                    continue
-                for name in (declared.strategy, *declared.aliases):
-                    if name not in found or found[name].version < declared.version:
-                        found[name] = declared
-        return found
+        return offered(self._executors.values())
+
+    async def look_again(self) -> None:
+        """Before anything is called unknown: what was written a moment ago may not have been heard of yet.
+
+        Raises `BusUnreachable`.
+        """
+        for bucket, put in ((subjects.TOPOLOGY, self._put_keyspace), (subjects.EXECUTORS, self._put_executor)):
+            for entry in await self._bus.bucket(bucket).list():
+                if entry.value is not None:
+                    self._put(bucket, put, entry.key, entry.value)
 
     async def _watch(
         self, bucket: Bucket, put: Callable[[str, bytes], None], known: dict[str, Any], loaded: asyncio.Event
@@ -76,10 +79,13 @@ class World:
             elif entry.value is None:
                 known.pop(entry.key, None)
             else:
-                try:
-                    put(entry.key, entry.value)
-                except msgspec.DecodeError as error:
-                    log.error("world.unreadable", bucket=bucket.name, key=entry.key, error=str(error))
+                self._put(bucket, put, entry.key, entry.value)
+
+    def _put(self, bucket: Bucket, put: Callable[[str, bytes], None], key: str, value: bytes) -> None:
+        try:
+            put(key, value)
+        except msgspec.DecodeError as error:
+            log.error("world.unreadable", bucket=bucket.name, key=key, error=str(error))
 
     def _put_keyspace(self, key: str, value: bytes) -> None:
         self._keyspaces[key] = _keyspace.decode(value)

@@ -61,7 +61,7 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     instance: str = ""
     """Empty: made from the host's name. Two running executors must never share one."""
     slots: int = 8
-    """Attempts at once, each a process of about 40 MB."""
+    """Attempts at work at once; each a process of about 40 MB, as are those beside them that only wait."""
     lease_ttl: int = 15
     """Seconds after which a silent executor is taken for dead."""
     strategies: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status, Trigger
 from alterd_scheduler.facts import Moment, changed, moved
+from alterd_scheduler.in_order import by_turn, only_waits
 
 MOST = 256
 """Migrations at a time on one shard, unless a setting says otherwise."""
@@ -24,21 +25,35 @@ class _Taken(msgspec.Struct):
     alone: bool = False
     """One of them runs beside concurrent ones only."""
     exclusive: bool = False
+    waiting: list[tuple[int, bool]] = msgspec.field(default_factory=list)
+    """Place of each that only waits for those before it in order, which it must leave room; and whether it runs beside
+    concurrent ones only.
+    """
 
-    def add(self, row: Migration) -> None:
+    def add(self, row: Migration, place: int) -> None:
+        """`place`: the count of those before it, as in all that follows."""
         self.tables.add(row.mysql_table.casefold())
         if row.parked:
             return
+        self.exclusive = self.exclusive or row.exclusive or row.exclusive_wanted
+        if only_waits(row):
+            self.waiting.append((place, not row.allow_concurrent))
+            return
         self.count += 1
         self.alone = self.alone or not row.allow_concurrent
-        self.exclusive = self.exclusive or row.exclusive or row.exclusive_wanted
 
-    def admits(self, row: Migration) -> bool:
-        return row.mysql_table.casefold() not in self.tables and self.has_room(row, copies=_copies(row))
+    def admits(self, row: Migration, place: int) -> bool:
+        return row.mysql_table.casefold() not in self.tables and self.has_room(row, place, copies=_copies(row))
 
-    def has_room(self, row: Migration, *, copies: bool) -> bool:
+    def has_room(self, row: Migration, place: int, *, copies: bool) -> bool:
         """`copies`: it needs the exclusive place from the start."""
-        return self.count < self.most and (row.allow_concurrent or not self.alone) and not (self.exclusive and copies)
+        before = [alone for at, alone in self.waiting if at < place]
+        alone = self.alone or any(before)
+        return (
+            self.count + len(before) < self.most
+            and (row.allow_concurrent or not alone)
+            and not (self.exclusive and copies)
+        )
 
 
 def held(row: Migration) -> bool:
@@ -55,15 +70,17 @@ def admit(lane: list[Migration], moment: Moment, most: int = MOST) -> list[Migra
     """The records that get the shard now. `lane`: the shard's open records in order of submission.
 
     One at a time that is not concurrent, with any number of concurrent ones; never two on one table, and none before an
-    earlier one on its table unless that waits for its launch; one exclusive place. Higher priorities go first.
+    earlier one on its table unless that waits for its launch; one exclusive place. Higher priorities go first. One in
+    order keeps out nobody that it will have to wait for.
     """
+    lane = by_turn(lane)
     taken = _taken(lane, most)
     new = []
     for place, row in _candidates(lane):
-        if not held(row) and _in_turn(row, place) and taken.admits(row):
+        if not held(row) and _in_turn(row, place) and taken.admits(row, place):
             if (ready := _ready(row, place, moment)) is None:
                 continue
-            taken.add(ready)
+            taken.add(ready, place)
             new.append(ready)
     return new
 
@@ -75,29 +92,36 @@ def startable(lane: list[Migration], row: Migration, moment: Moment, most: int =
 
 
 def _taken(lane: Iterable[Migration], most: int) -> _Taken:
+    """`lane`: by turn, as in all that follows."""
     taken = _Taken(most)
-    for row in lane:
+    for place, row in enumerate(lane):
         if row.migration_status is not Status.QUEUED:
-            taken.add(row)
+            taken.add(row, place)
     return taken
 
 
 def _candidates(lane: list[Migration]) -> list[tuple[int, Migration]]:
-    """Queued rows that no earlier one on the same table keeps back, each with the count of those before it."""
+    """Queued rows that need not leave an earlier one its table or its place, each with the count of those before it."""
     before: set[str] = set()
+    launches: set[str] = set()
+    alone = False  # one that is not concurrent has still to begin, or to go on
     found = []
     for place, row in enumerate(lane):
-        table = row.mysql_table.casefold()
-        if row.migration_status is Status.QUEUED and table not in before:
-            found.append((place, row))
-        if row.migration_status is not Status.QUEUED or not row.postpone_launch:
-            before.add(table)
+        table, queued = row.mysql_table.casefold(), row.migration_status is Status.QUEUED
+        if queued and table not in before:
+            waits = row.in_order_completion and (table in launches or (alone and not row.allow_concurrent))
+            found += [] if waits else [(place, row)]
+        (launches if queued and row.postpone_launch else before).add(table)
+        alone = alone or (not row.allow_concurrent and (queued or row.parked))
     return sorted(found, key=lambda each: -each[1].priority)
 
 
 def _in_turn(row: Migration, place: int) -> bool:
-    """What completes as soon as it begins begins when nothing before it is pending."""
-    return place == 0 or not (row.in_order_completion and row.is_immediate_operation)
+    """What completes as soon as it begins, or keeps the exclusive place to its end, begins when nothing before it is
+    pending.
+    """
+    to_the_end = row.is_immediate_operation or (bool(row.exclusive_phases) and not row.tail_phases)
+    return place == 0 or not (row.in_order_completion and to_the_end)
 
 
 def _ready(row: Migration, place: int, moment: Moment) -> Migration | None:
@@ -118,7 +142,7 @@ def _ready(row: Migration, place: int, moment: Moment) -> Migration | None:
 def settled(lane: list[Migration]) -> list[Migration]:
     """Records whose count of those before them is another now. No fact: others' facts say it."""
     found = []
-    for place, row in enumerate(lane):
+    for place, row in enumerate(by_turn(lane)):
         count = place if row.in_order_completion else 0
         if row.in_order_completion_pending_count != count:
             found.append(row.evolve(in_order_completion_pending_count=count))
@@ -137,10 +161,11 @@ def permitted(lane: list[Migration], moment: Moment) -> Migration | None:
 
 def returning(lane: list[Migration], moment: Moment, most: int = MOST) -> Migration | None:
     """The next record that was paused with a place on the shard, is no longer, and finds one again."""
+    lane = by_turn(lane)
     taken = _taken(lane, most)
-    parked = (row for row in lane if row.parked and not row.pause_requested and not row.held)
-    for row in sorted(parked, key=lambda row: -row.priority):
-        if taken.has_room(row, copies=row.exclusive_wanted):
+    parked = ((place, row) for place, row in enumerate(lane) if row.parked and not row.pause_requested and not row.held)
+    for place, row in sorted(parked, key=lambda each: -each[1].priority):
+        if taken.has_room(row, place, copies=row.exclusive_wanted):
             return changed(
                 row,
                 Fact.PERMITTED,

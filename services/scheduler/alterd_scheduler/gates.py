@@ -25,19 +25,64 @@ def decide_gate(rows: Iterable[Migration], startable: Callable[[Migration], bool
 
     `rows`: on all shards, open and done. `startable`: whether a queued row could begin at once.
     """
+    rows = list(rows)
+    return [
+        new
+        for gate_id, members in _gates(rows).items()
+        if _is_put_on(gate_id, members, rows)
+        for new in _decided(members, startable, moment)
+    ]
+
+
+def finish_gate(rows: Iterable[Migration], moment: Moment) -> list[Migration]:
+    """What a leader that was killed while it opened a gate has left shut."""
+    return [
+        _opened(row, len(members), moment)
+        for members in _gates(rows).values()
+        if _is_open(members)
+        for row in _waiting(members)
+    ]
+
+
+def asks_gate(row: Migration, before: Migration | None) -> bool:
+    """Whether the change from `before` to `row` may open a gate, or say something new about one that stays shut: its
+    member ended, was queued again, left it by a command, or began, and no longer says what it waits for.
+    """
+    if before is not None and before.gated and before.gate_id != row.gate_id:
+        return True
+    if before is not None and before.message.startswith(SHUT) and row.gated and not row.message:
+        return True
+    ended = row.migration_status.terminal or (before is not None and before.migration_status.terminal)
+    return ended and row.gate_id != 0
+
+
+def _gates(rows: Iterable[Migration]) -> dict[int, list[Migration]]:
     gates: dict[int, list[Migration]] = {}
     for row in rows:
         if row.gate_id:
             gates.setdefault(row.gate_id, []).append(row)
-    return [new for members in gates.values() for new in _decided(members, startable, moment)]
+    return gates
+
+
+def _is_put_on(gate_id: int, members: list[Migration], rows: list[Migration]) -> bool:
+    """Every shard that the gate was asked for has heard of it: who does not carry it has left it since."""
+    named = {shard for shards in {row.gate_shards for row in members} for shard in shards}
+    return all(row.input_seq >= gate_id for row in rows if row.shard in named)
+
+
+def _is_open(members: list[Migration]) -> bool:
+    """What some shards were told holds for all."""
+    return any(not row.gated for row in members)
+
+
+def _waiting(members: list[Migration]) -> list[Migration]:
+    return [row for row in members if row.gated and row.migration_status.pending]
 
 
 def _decided(members: list[Migration], startable: Callable[[Migration], bool], moment: Moment) -> list[Migration]:
-    waiting = [row for row in members if row.gated and row.migration_status.pending]
+    waiting = _waiting(members)
     broken = [row for row in members if row.gated and row.migration_status in BROKEN]
-    # a leader may have been killed while it opened the gate: what some shards were told holds for all
-    opening = any(not row.gated and row.migration_status.pending for row in members)
-    if opening or (not broken and all(_is_ready(row, startable) for row in waiting)):
+    if _is_open(members) or (not broken and all(_is_ready(row, startable) for row in waiting)):
         return [_opened(row, len(members), moment) for row in waiting]
     if broken:
         return _kept_shut(waiting, broken, moment)

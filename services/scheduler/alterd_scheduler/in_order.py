@@ -1,4 +1,6 @@
-"""In-order completion: what fails because one before it in its context failed or was cancelled. Pure."""
+"""In-order completion: who stands before whom, and what fails because one before it in its context failed or was
+cancelled. Pure.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,38 @@ from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed, moved
 
 BROKEN = frozenset({Status.FAILED, Status.CANCELLED})
+
+
+def by_turn(lane: list[Migration]) -> list[Migration]:
+    """A shard's open records in the order in which they may complete. `lane`: in order of submission.
+
+    That is the same, but for one that was queued again, or copies again, and needs what a later one in order has and
+    keeps to its end: each would wait for the other, so it stands behind that one, for everybody.
+    """
+    tables: dict[str, int] = {}
+    place = -1
+    for row in lane:
+        if row.in_order_completion and row.migration_status is not Status.QUEUED:
+            tables[row.mysql_table.casefold()] = row.id
+            place = row.id if row.exclusive and not row.tail_phases else place
+    if not tables:
+        return lane
+
+    def turn(row: Migration) -> tuple[int, bool]:
+        queued = row.migration_status is Status.QUEUED
+        behind = max(
+            tables.get(row.mysql_table.casefold(), -1) if queued else -1,
+            place if queued or row.exclusive_wanted else -1,
+        )
+        return (behind, True) if behind > row.id else (row.id, False)
+
+    return sorted(lane, key=turn)
+
+
+def only_waits(row: Migration) -> bool:
+    """Whether all that is left of what has begun is its completion, in order: it stands in nobody's way before it."""
+    begun = row.migration_status is not Status.QUEUED
+    return begun and row.in_order_completion and row.ready_to_complete and not row.exclusive_wanted
 
 
 def with_dependents(decision: Decision, known: Known, moment: Moment) -> Decision:

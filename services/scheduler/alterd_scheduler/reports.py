@@ -225,6 +225,7 @@ def _completed(row: Migration, report: Completed, moment: Moment) -> Migration |
     reached = row.reached.then(Reached(rows_copied=report.rows_copied, table_rows=report.table_rows))
     columns |= {
         "message": report.message,
+        "error_code": "",
         "rows_copied": reached.rows_copied,
         "table_rows": reached.table_rows,
         "progress": 100.0,

@@ -30,7 +30,7 @@ def pending_against(submission: Submission, known: Known) -> list[ErrorInfo]:
 
 def _recorded(submission: Submission, known: Known) -> bool:
     return any(
-        row.request_id == submission.request_id
+        row.has_answered(submission.request_id)
         for item in submission.submitted
         for row in known.rows(submission.keyspace, item.migration_uuid)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 
@@ -118,6 +117,11 @@ class Storage:
             return [Write(key=_twin_key(record), value=uuid, ttl=ttl), row]
         return [row]
 
+    async def renew(self, keyspace: str, migration_uuid: str) -> None:
+        """The done rows of one migration begin their time to live anew."""
+        rows = await self.done_rows(keyspace, migration_uuid)
+        await self._state.write([write for row in rows if self._ttl(row) for write in self.stands(row)])
+
     async def forget(self, record: Migration) -> None:
         """A done record, and what finds it by its context."""
         self._gated.pop((record.keyspace, record.migration_uuid), None)
@@ -206,21 +210,17 @@ class Storage:
         return {key: entry for key, entry in found.items() if entry.value is not None}
 
 
-def _digest(*words: str) -> str:
-    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
-
-
 def _twin_key(record: Migration) -> str:
-    digest = _digest(record.migration_context, record.migration_statement)
-    return subjects.twin_key(record.keyspace, record.shard, digest)
+    return subjects.twin_key(record.keyspace, record.shard, record.migration_context, record.migration_statement)
 
 
 def _prior_key(record: Migration) -> str:
-    return subjects.prior_key(record.keyspace, record.shard, _digest(record.migration_context), record.migration_uuid)
+    context = subjects.digest_of(record.migration_context)
+    return subjects.prior_key(record.keyspace, record.shard, context, record.migration_uuid)
 
 
 def _prior_pattern(record: Migration, shard: str) -> str:
-    return subjects.prior_key(record.keyspace, shard, _digest(record.migration_context), "*")
+    return subjects.prior_key(record.keyspace, shard, subjects.digest_of(record.migration_context), "*")
 
 
 def _read(entry: Entry | None) -> Migration | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
@@ -35,7 +35,6 @@ from alterd_contracts.inputs import (
 from alterd_contracts.migration import Cursor, Epoch, Hold, Migration
 from alterd_contracts.requests import Outcome
 from alterd_contracts.states import PENDING
-from alterd_contracts.work import ExecutorInfo, Progress
 from alterd_runtime.bus import Bus, Message
 from alterd_runtime.bus.worker import bury
 from alterd_runtime.failpoints import failpoint
@@ -46,9 +45,10 @@ from alterd_scheduler.advancing import Advancing
 from alterd_scheduler.board import Board, LaneKey
 from alterd_scheduler.decide import decide
 from alterd_scheduler.decisions import Decision, Known
+from alterd_scheduler.executors import is_renewed, last_seen, watch_executors
 from alterd_scheduler.facts import Moment
 from alterd_scheduler.liveness import Liveness
-from alterd_scheduler.reports import Limits, further
+from alterd_scheduler.reports import Limits
 from alterd_scheduler.storage import Change, Storage
 
 log = structlog.get_logger(__name__)
@@ -78,8 +78,6 @@ _inputs: Reader[Input] = Reader(
     | ReleasedReport
     | Stale
 )
-_executor = msgspec.json.Decoder(ExecutorInfo)
-_progress = msgspec.json.Decoder(Progress)
 
 
 def _nobody(_executor: str, _incarnation: str) -> bool:
@@ -102,6 +100,10 @@ class Term:
         self.board = Board()
         self.cursor = Cursor()
         self._moved = 0
+        self._renew_at = 0.0
+        """By the monotonic clock."""
+        self._written = 0
+        """The last input of which an earlier leader wrote a record: perhaps not all of them."""
         self._holds: dict[str, Hold] = {}
         """By key."""
         self._advancing = Advancing(bus, self._storage, self.board, settings)
@@ -121,7 +123,7 @@ class Term:
             seconds=time.perf_counter() - begun,
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_executors())
+            tasks.create_task(watch_executors(self._bus, self.liveness))
             tasks.create_task(self._ticks())
             tasks.create_task(self._read_inputs())
 
@@ -133,15 +135,20 @@ class Term:
         for key in loaded.leftovers:
             await self._storage.remove(key)
         self._holds = {subjects.hold_key(hold.keyspace, hold.shard): hold for hold in loaded.holds}
+        unproven = {record.open_key for record in loaded.unproven}
         for record in loaded.open:
             self.board.put(record)
+            if record.gated or record.open_key in unproven:
+                self._advancing.queued(record)
         await self._publish_missing(loaded.unproven)
         next_id = max([loaded.cursor.next_id, *(record.id + 1 for record in [*loaded.open, *loaded.unproven])])
         self.cursor = Cursor(input_seq=loaded.cursor.input_seq, next_id=next_id)
-        await self._advancing.advance(self.board.lanes())
         for keyspace, uuid in {(row.keyspace, row.migration_uuid) for row in loaded.open if row.gate_id}:
-            await self._advancing.gate(keyspace, uuid)
+            await self._advancing.finish_gate(keyspace, uuid)
+        await self._advancing.advance(self.board.lanes())
         await self._advancing.told()
+        self._written = max((record.input_seq for record in [*loaded.open, *loaded.unproven]), default=0)
+        await self._catch_up(self.cursor.input_seq >= self._written)
 
     async def _publish_missing(self, records: Sequence[Migration]) -> None:
         """Events of records that were written while an earlier leader ended."""
@@ -153,8 +160,10 @@ class Term:
 
     async def _read_inputs(self) -> None:
         async for message in self._bus.tail(subjects.INPUT, start=self.cursor.input_seq + 1):
-            if message is not None:
-                async with self._deciding:
+            async with self._deciding:
+                if message is None:
+                    await self._catch_up(True)
+                else:
                     await self.input(message)
 
     async def input(self, message: Message) -> None:
@@ -188,9 +197,16 @@ class Term:
         self._moved += 1
         if self._moved >= CURSOR_EVERY or untold:
             await self._move_cursor()
+        await self._catch_up(message.sequence >= self._written)
         seconds = time.perf_counter() - begun
         STEP_SECONDS.observe(seconds)
         log.debug("input.decided", type=kind, sequence=message.sequence, seconds=seconds)
+
+    async def _catch_up(self, all_decided: bool) -> None:
+        """Once, when all that was written has been decided again."""
+        if all_decided and not self._advancing.caught_up:
+            await self._advancing.catch_up()
+            await self._advancing.told()
 
     async def _move_cursor(self) -> None:
         await self._storage.move_cursor(self.cursor)
@@ -222,21 +238,19 @@ class Term:
         return _with_done(rows, await self._storage.done_rows(keyspace, migration_uuid))
 
     async def _apply(self, decision: Decision, known: Known) -> None:
+        if not decision.records and (decision.outcome or decision.refused or decision.told):
+            await self._move_cursor()  # the fence: one that was replaced meanwhile says nothing
         if decision.next_id:
             self.cursor = msgspec.structs.replace(self.cursor, next_id=decision.next_id)
         changes: list[Change] = []
-        gates: dict[tuple[str, str], None] = {}
         for record in decision.records:
             key = (record.keyspace, record.shard, record.migration_uuid)
             before = known.get(*key) or self.board.get(*key)
             changes.append((record, before))
-            if record.gate_id and (record.migration_status.terminal or (before and before.migration_status.terminal)):
-                gates[(record.keyspace, record.migration_uuid)] = None
         await self._advancing.write(changes)
+        self._advancing.ask_gates(changes)
         await self._apply_beside_records(decision)
         await self._advancing.advance({(record.keyspace, record.shard): None for record in decision.records})
-        for keyspace, uuid in gates:
-            await self._advancing.gate(keyspace, uuid)
         await self._advancing.told()
 
     async def _apply_beside_records(self, decision: Decision) -> None:
@@ -272,7 +286,8 @@ class Term:
         for record in self.board.busy():
             new = orphaned(record, lambda who, which: self.liveness.alive(who, which, now), moment)
             if new is not None:
-                new = None if await self._renewed(record) else orphaned(await self._seen(record), _nobody, moment)
+                lives = await is_renewed(self._bus, self.liveness, record)
+                new = None if lives else orphaned(await last_seen(self._bus, record), _nobody, moment)
             if new is None:
                 new = blocked(
                     record,
@@ -290,43 +305,22 @@ class Term:
         await self._advancing.told()
         if self._moved:
             await self._move_cursor()
+        if self._settings.keep_records and now >= self._renew_at:
+            self._renew_at = now + self._settings.keep_records / 4
+            await self.keep_ended(moment.now)
         for state in PENDING:
             MIGRATIONS.labels(state=state).set(self.board.counts[state])
 
-    async def _renewed(self, record: Migration) -> bool:
-        """The last look before an executor is called dead: does its lease stand after all?"""
-        entry = await self._bus.bucket(subjects.EXECUTORS).get(record.tablet)
-        if entry is None or entry.value is None:
-            return False
-        info = _executor.decode(entry.value)
-        if info.incarnation != record.incarnation:
-            return False
-        self.liveness.seen(info, time.monotonic())
-        return True
+    async def keep_ended(self, now: datetime) -> None:
+        """What has ended of a migration is kept as long as it is pending on another shard: else it would be new there.
 
-    async def _seen(self, record: Migration) -> Migration:
-        """The record with what its dead executor had shown of the run."""
-        key = subjects.progress_key(record.keyspace, record.shard, record.migration_uuid)
-        entry = await self._bus.bucket(subjects.PROGRESS).get(key)
-        if entry is None or entry.value is None:
-            return record
-        try:
-            progress = _progress.decode(entry.value)
-        except msgspec.DecodeError as error:
-            log.error("progress.unreadable", key=key, error=str(error))
-            return record
-        return further(record, progress.reached) if progress.attempt == record.attempt else record
-
-    async def _watch_executors(self) -> None:
-        async for entry in self._bus.bucket(subjects.EXECUTORS).watch():
-            if entry is None:
-                continue
-            if entry.value is None:
-                self.liveness.gone(entry.key)
-                continue
-            try:
-                info = _executor.decode(entry.value)
-            except msgspec.DecodeError as error:
-                log.error("executor.unreadable", executor=entry.key, error=str(error))
-                continue
-            self.liveness.seen(info, time.monotonic())
+        Costs nothing but for migrations that have been pending for half the time that records are kept.
+        """
+        old = now - timedelta(seconds=self._settings.keep_records / 2)
+        long_pending = {
+            (row.keyspace, row.migration_uuid)
+            for row in self.board
+            if row.added_timestamp is not None and row.added_timestamp < old
+        }
+        for keyspace, uuid in sorted(long_pending):
+            await self._storage.renew(keyspace, uuid)

@@ -18,7 +18,7 @@ from alterd_runtime.bus.errors import LeaseLost, StaleWrite
 from alterd_runtime.bus.fenced import FencedState, Write
 from alterd_runtime.bus.lease import Lease
 from alterd_runtime.bus.tail import Message, Tail
-from alterd_runtime.bus.worker import Delivery, Slots, Unreadable, Worker
+from alterd_runtime.bus.worker import Delivery, Place, Slots, Unreadable, Worker
 
 __all__ = [
     "Ack",
@@ -32,6 +32,7 @@ __all__ = [
     "Message",
     "NatsSettings",
     "Outgoing",
+    "Place",
     "Sending",
     "Slots",
     "StaleWrite",

@@ -45,18 +45,19 @@ class Sent:
     def __init__(self, parcels: Sequence[Parcel]) -> None:
         self._parcels = parcels
         self._answers: list[Answer] = []
-        self._waiting: deque[asyncio.Future[Answer]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Answer], float]] = deque()
+        """Each with the time at which its answer is no longer waited for."""
 
     async def add(self, future: asyncio.Future[Answer]) -> None:
         """One more; waits for the oldest when too many are on their way."""
-        self._waiting.append(future)
+        self._waiting.append((future, asyncio.get_running_loop().time() + ANSWER_TIMEOUT))
         if len(self._waiting) == WINDOW:
-            self._answers.append(await _answer(self._waiting.popleft()))
+            self._answers.append(await _answer(*self._waiting.popleft()))
 
     async def answers(self) -> list[Answer]:
         """What became of each."""
         while self._waiting:
-            self._answers.append(await _answer(self._waiting.popleft()))
+            self._answers.append(await _answer(*self._waiting.popleft()))
         return self._answers
 
     async def stored(self) -> int:
@@ -119,10 +120,10 @@ class Flight:
             future.set_result(_read(msg))
 
 
-async def _answer(future: asyncio.Future[Answer]) -> Answer:
+async def _answer(future: asyncio.Future[Answer], until: float) -> Answer:
     """Its answer, or why there is none. A future, so no cancel is lost in it."""
     if not future.done():
-        await asyncio.wait({future}, timeout=ANSWER_TIMEOUT)
+        await asyncio.wait({future}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
     if not future.done():
         future.cancel()
         return nats.errors.TimeoutError()

@@ -157,9 +157,20 @@ def _value(flag: FlagDeclaration, option: Option) -> Value:
             )
         return True
     if option.value is None:
-        example = flag.default or flag.minimum or "…"
+        example = flag.default or flag.minimum or next(iter(flag.values), "…")
         raise InvalidStrategy(f"--{flag.name} lacks its value", hint=f"write --{flag.name}={example}", flag=flag.name)
-    return _duration(flag, option.value) if flag.kind is FlagKind.DURATION else option.value
+    return _duration(flag, option.value) if flag.kind is FlagKind.DURATION else _text(flag, option.value)
+
+
+def _text(flag: FlagDeclaration, text: str) -> str:
+    """Nothing may always be written."""
+    if text and flag.values and text not in flag.values:
+        raise InvalidStrategy(
+            f"--{flag.name} is {' or '.join(flag.values)}, not {shown(text)!r}",
+            hint=f"write --{flag.name}={flag.values[0]}",
+            flag=flag.name,
+        )
+    return text
 
 
 def _duration(flag: FlagDeclaration, text: str) -> float:
@@ -172,5 +183,9 @@ def _duration(flag: FlagDeclaration, text: str) -> float:
     if low or high:
         limits = [f"at least {flag.minimum}"] if flag.minimum else []
         limits += [f"at most {flag.maximum}"] if flag.maximum else []
-        raise InvalidStrategy(f"--{flag.name}={text} is out of range: {' and '.join(limits)}", flag=flag.name)
+        raise InvalidStrategy(
+            f"--{flag.name}={shown(text)} is out of range: {' and '.join(limits)}",
+            hint=f"write it like --{flag.name}={flag.default or flag.minimum or flag.maximum}; 0 is the default",
+            flag=flag.name,
+        )
     return seconds

@@ -11,7 +11,7 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.requests import MOST_EFFECTS, Answered, Command, Refusal, ShardEffect
 from alterd_scheduler.controls.cancel import cancelled
 from alterd_scheduler.controls.cleanup import cleaned
-from alterd_scheduler.controls.complete import permitted, postponed
+from alterd_scheduler.controls.complete import gated_with, permitted, postponed
 from alterd_scheduler.controls.effect import Effect
 from alterd_scheduler.controls.force import forced, unforced
 from alterd_scheduler.controls.hold import decide_hold
@@ -59,11 +59,12 @@ def decide_control(control: Control, known: Known, moment: Moment) -> Decision:
         unknown = UnknownMigration(
             f"there is no migration {control.migration_uuid} in keyspace {control.keyspace}"
             + (f" on shard {', '.join(control.shards)}" if control.shards else ""),
+            hint="`alterd show UUID` names its shards, `alterd show all` the migrations there are",
             uuid=control.migration_uuid,
         )
         return Decision(outcome=Refusal(errors=(unknown.info(),)), ignored="unknown_migration")
     if control.command is Command.PURGE:
-        return decide_purge(control, rows, moment)
+        return decide_purge(control, known.rows(control.keyspace, control.migration_uuid), moment)
     records, effects = _apply(control, rows, moment)
     return Decision(
         records=tuple(records),
@@ -92,11 +93,14 @@ def _to_all(control: Control, known: Known, moment: Moment) -> Decision:
 def _apply(control: Control, rows: list[Migration], moment: Moment) -> tuple[list[Migration], list[ShardEffect]]:
     records: list[Migration] = []
     effects: list[ShardEffect] = []
+    effect_on = _EFFECTS[control.command]
+    if control.command is Command.COMPLETE and control.gate:
+        effect_on = gated_with(rows)
     for row in rows:
         if moment.input_seq and row.input_seq >= moment.input_seq:  # this very command, delivered again
             new, text = None, "done already"
         else:
-            new, text = _EFFECTS[control.command](row, moment, control)
+            new, text = effect_on(row, moment, control)
         if new is not None:
             records.append(new)
         effects.append(

@@ -18,6 +18,13 @@ def ended(row: Migration) -> Effect:
     return None, f"is {row.migration_status} already"
 
 
+def no_cutover(row: Migration) -> str:
+    """Why a command about the cut-over has no effect on what is pending; empty where it has one."""
+    if row.cuts_over:
+        return ""
+    return "has no cut-over: MySQL carries out this statement alone, and nobody is ended for it"
+
+
 def turned(row: Migration, moment: Moment, control: Control, fact: Fact, text: str, **columns: Any) -> Migration:
     """The row in its state, with other columns; the fact says why, or `text`."""
     return changed(row, fact, moment, caller=control.caller, saying=control.message or text, **columns)

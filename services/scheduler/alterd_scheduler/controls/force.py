@@ -5,7 +5,7 @@ from __future__ import annotations
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
-from alterd_scheduler.controls.effect import Effect, ended, turned
+from alterd_scheduler.controls.effect import Effect, ended, no_cutover, turned
 from alterd_scheduler.facts import Moment
 
 
@@ -13,6 +13,8 @@ def forced(row: Migration, moment: Moment, control: Control) -> Effect:
     """From now on cut-overs end what is in their way. A hold stays."""
     if row.migration_status.terminal:
         return ended(row)
+    if why := no_cutover(row):
+        return None, why
     if row.force_cutover:
         return None, "is forced already"
     text = "forced from the next cut-over attempt on"

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from alterd_contracts.errors import InvalidInput
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
-from alterd_contracts.requests import Answered, ShardEffect
+from alterd_contracts.requests import MOST_EFFECTS, Answered, Refusal, ShardEffect
 from alterd_scheduler.controls.effect import told
 from alterd_scheduler.decisions import Decision
 from alterd_scheduler.facts import Moment
 
+MOST_NAMED = 5
+"""Shards in the way."""
+
 
 def decide_purge(control: Control, rows: list[Migration], moment: Moment) -> Decision:
-    """Nothing goes that is pending, or whose artifacts still lie on its shard."""
-    whys = {row.shard: _why_not(row) for row in rows}
-    gone = tuple(row for row in rows if not whys[row.shard])
+    """`rows`: of one migration on all shards, which go together or not at all. A shard that is forgotten alone would be
+    taken for new when the migration is submitted again, and run it a second time.
+
+    Nothing goes that is pending, or whose artifacts still lie on its shard.
+    """
+    if control.shards:
+        refused = InvalidInput("a migration is forgotten on all its shards", hint="leave --shard out")
+        return Decision(outcome=Refusal(errors=(refused.info(),)), ignored="malformed_command")
+    whys = {row.shard: why for row in rows if (why := _why_not(row))}
+    gone = () if whys else tuple(rows)
+    waits = "stays as long as shard " + ", ".join(sorted(whys)[:MOST_NAMED]) + (" …" if len(whys) > MOST_NAMED else "")
     effects = tuple(
         ShardEffect(
             shard=row.shard,
-            affected=int(not whys[row.shard]),
+            affected=int(not whys),
             migration_status=row.migration_status,
-            message=whys[row.shard] or "forgotten",
+            message=whys.get(row.shard, waits if whys else "forgotten"),
         )
         for row in rows
     )
@@ -28,7 +40,7 @@ def decide_purge(control: Control, rows: list[Migration], moment: Moment) -> Dec
     return Decision(
         purged=gone,
         told=told(control, Fact.PURGED, moment, "its record is forgotten", shards) if gone else None,
-        outcome=Answered(migration_uuid=control.migration_uuid, effects=effects, affected=len(gone)),
+        outcome=Answered(migration_uuid=control.migration_uuid, effects=effects[:MOST_EFFECTS], affected=len(gone)),
     )
 
 

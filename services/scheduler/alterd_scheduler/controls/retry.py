@@ -6,6 +6,7 @@ from alterd_contracts.events import Fact
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Trigger
+from alterd_scheduler.controls.cleanup import AT_ONCE
 from alterd_scheduler.controls.effect import Effect
 from alterd_scheduler.facts import Moment, moved
 
@@ -19,7 +20,8 @@ def queued_again(row: Migration, moment: Moment, control: Control) -> Effect:
 def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
     """A failed or cancelled migration starts from zero, behind its old place in the order.
 
-    Holds of launch and completion, priority and what was chosen for the cut-over stay; attempts go on counting.
+    Holds of launch and completion, priority and what was chosen for the cut-over stay; attempts go on counting. What
+    a cleanup was asked to drop was the try's before: the new one is kept as it was submitted.
     """
     return moved(
         row,
@@ -45,7 +47,8 @@ def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
         cutover_attempts=0,
         component_throttled="",
         reason_throttled="",
-        ready_to_complete=False,
+        ready_to_complete=row.is_immediate_operation,
+        retain_artifacts_seconds=_retention(row),
         in_order_completion_pending_count=0,
         cancel_requested=False,
         cancel_message="",
@@ -68,3 +71,8 @@ def retried(row: Migration, moment: Moment, caller: str) -> Migration | None:
         last_throttled_timestamp=None,
         shadow_analyzed_timestamp=None,
     )
+
+
+def _retention(row: Migration) -> int:
+    cleaned = row.retain_artifacts_seconds == AT_ONCE
+    return row.retain_artifacts_submitted if cleaned else row.retain_artifacts_seconds
