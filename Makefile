@@ -8,10 +8,10 @@ SETUP := $(VENV)/.installed
 SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 2 --dist loadfile --no-loadscope-reorder)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format bench clean
+.PHONY: help setup demo test test-all lint format bench bench-scheduler clean
 
 help: ## What can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 setup: $(SETUP) ## A virtual environment with everything in it
 
@@ -42,6 +42,9 @@ format: $(SETUP) ## Puts the code into shape
 bench: $(SETUP) ## Times beside gh-ost and MySQL's own ALTER, and of a submission; BENCH="--rows 100000" for less
 	$(BIN)/python -m tests.bench.submission_latency
 	$(BIN)/python -m tests.bench.peers $(BENCH)
+
+bench-scheduler: $(SETUP) ## 10 migrations on each of 1,000 shards beside 1,000,000 done ones; BENCH="--done 10000 --shards 100" for less
+	$(BIN)/python -m tests.bench.scheduler $(BENCH)
 
 clean: ## Removes the virtual environment and what tools left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

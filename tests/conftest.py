@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from alterd_runtime.provision.nats_server import NatsServer
 from alterd_runtime.provision.replication import follow
@@ -17,6 +18,13 @@ from tests.support.shop import Shop
 # a busy machine is no fault
 hypothesis.settings.register_profile("alterd", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("alterd")
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> None:
+    """Each test logs as it says itself, not as the one before it: a command that ran in this process is silent."""
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from alterd_cli.records import Selection, read_records
+from alterd_cli.records import read_records
 from alterd_cli.running import everything
+from alterd_cli.selection import Selection
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import ServiceUnreachable, StatementRefused, UnknownKeyspace

@@ -34,21 +34,27 @@ def rows(row: Migration | MigrationEvent) -> str:
 
 def progress_cell(row: Migration) -> str:
     """``42% 210k/500k`` where rows are counted, ``42%`` else."""
-    percent = f"{row.progress:.0f}%"
-    if not row.table_rows or row.migration_status is Status.COMPLETE:
-        return percent
-    return f"{percent} {compact(row.rows_copied)}/{compact(row.table_rows)}"
+    complete = row.migration_status is Status.COMPLETE
+    return progress_of(row.progress, row.rows_copied, row.table_rows, complete=complete)
+
+
+def progress_of(progress: float, rows_copied: int, table_rows: int, *, complete: bool) -> str:
+    """As `progress_cell`, of one shard or of several."""
+    percent = f"{progress:.0f}%"
+    return percent if not table_rows or complete else f"{percent} {compact(rows_copied)}/{compact(table_rows)}"
 
 
 def doing(row: Migration) -> str:
     """What a running one does and waits for; of any other its message."""
-    return _joined(_stage(row), *_waiting(row)) if row.migration_status is Status.RUNNING else row.message
+    if row.migration_status is Status.RUNNING:
+        return _joined(_stage(row), *_waiting(row))
+    return _joined(_held_back(row), row.message) if row.migration_status.pending else row.message
 
 
 def describe(row: Migration) -> str:
     """All that is worth knowing beside state and percentage."""
     if row.migration_status is not Status.RUNNING:
-        return row.message
+        return doing(row)
     eta = seconds(row.eta_seconds)
     behind = lag(row.vreplication_lag_seconds)
     return _joined(
@@ -61,6 +67,17 @@ def describe(row: Migration) -> str:
     )
 
 
+def _held_back(row: Migration) -> str:
+    """Why one that waits does not begin."""
+    if row.paused:
+        return _paused(row)
+    if row.postpone_launch:
+        return "waits for `alterd launch`"
+    if row.postpone_completion and row.is_immediate_operation:
+        return "waits for `alterd complete`"
+    return ""
+
+
 def _stage(row: Migration) -> str:
     """Statements that the server carries out alone have one phase, named as the state."""
     return "" if row.stage == Status.RUNNING else row.stage
@@ -71,8 +88,14 @@ def _waiting(row: Migration) -> tuple[str, ...]:
         READY if row.ready_to_complete and READY not in row.stage else "",
         f"throttled: {row.reason_throttled}" if row.reason_throttled else "",
         _attempt(row),
+        _paused(row),
         "cancel requested" if row.cancel_requested else "",
     )
+
+
+def _paused(row: Migration) -> str:
+    """By whom it is made to wait; a held one is paused too."""
+    return "on hold" if row.held else "paused" if row.paused else ""
 
 
 def _attempt(row: Migration) -> str:

@@ -3,72 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from alterd_cli.display import rounded_lag
+from alterd_cli.output import note
+from alterd_cli.rules import ratio_of, read_rules
+from alterd_cli.selection import Selection
 from alterd_contracts import names, subjects
 from alterd_contracts.errors import BusUnreachable, InvalidInput, UnknownMigration
 from alterd_contracts.migration import COLUMNS, Migration
-from alterd_contracts.states import PENDING, Status
+from alterd_contracts.requests import ThrottleRule
+from alterd_contracts.states import Status
 from alterd_contracts.work import Progress
-from alterd_runtime.bus import Bus, Entry
+from alterd_runtime.bus import BucketStore, Bus, Entry
 
-RECENT = timedelta(days=7)
-READ_TIMEOUT = 60.0
-"""Seconds for reading a bucket."""
+READ_TIMEOUT = 30.0
+"""Seconds without a word while a bucket is read."""
+MOST_RECENT = 5_000
+"""Shard migrations that have ended at which `recent` looks."""
+MANY = 20_000
+"""Records: reading more of them takes longer than a user expects."""
+BATCH = 2000
+MOST_COUNTED = 25
+"""Migrations of which all shards are counted."""
 
 Key = tuple[str, str, str]
 """Keyspace, shard, uuid."""
 
 _migration = msgspec.json.Decoder(Migration)
 _progress = msgspec.json.Decoder(Progress)
-
-
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are asked for."""
-
-    uuid: str = ""
-    status: Status | None = None
-    context: str = ""
-    recent: bool = False
-    keyspace: str = ""
-    shards: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, word: str, keyspace: str = "", shards: Iterable[str] = ()) -> Selection:
-        """From ``all``, ``recent``, a state, a uuid or a context. Raises `InvalidName`."""
-        if keyspace:
-            names.check_keyspace(keyspace)
-        where = {"keyspace": keyspace, "shards": tuple(names.check_shard(shard) for shard in shards)}
-        if word == "all":
-            return msgspec.convert(where, cls)
-        if word == "recent":
-            return msgspec.convert({**where, "recent": True}, cls)
-        if word in set(Status):
-            return msgspec.convert({**where, "status": word}, cls)
-        if names.UUID.fullmatch(word.replace("-", "_").lower()):
-            return msgspec.convert({**where, "uuid": names.check_uuid(word)}, cls)
-        return msgspec.convert({**where, "context": names.check_context(word)}, cls)
-
-    def patterns(self) -> tuple[str, ...]:
-        """Keys of the state bucket that can match."""
-        rest = (self.keyspace or "*", self.shards[0] if len(self.shards) == 1 else "*", self.uuid or "*")
-        if self.status is None:
-            return subjects.open_key(*rest), subjects.done_key(*rest)
-        return (subjects.open_key(*rest) if self.status in PENDING else subjects.done_key(*rest),)
-
-    def matches(self, record: Migration, now: datetime) -> bool:
-        asked = record.requested_timestamp or record.added_timestamp
-        return (
-            (not self.status or record.migration_status is self.status)
-            and (not self.context or record.migration_context == self.context)
-            and (not self.shards or record.shard in self.shards)
-            and (not self.recent or asked is None or now - asked <= RECENT)
-        )
 
 
 class Latest:
@@ -80,11 +49,16 @@ class Latest:
     def __init__(self) -> None:
         self._rows: dict[Key, dict[str, Entry]] = {}
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._rows)
+
     def take(self, entry: Entry) -> Key:
         """The shard migration that `entry` is about."""
-        where, keyspace, shard, uuid = entry.key.split(".")
-        key = (keyspace, shard, uuid)
-        self._rows.setdefault(key, {})[where] = entry
+        key = key_of(entry)
+        self._rows.setdefault(key, {})[entry.key.partition(".")[0]] = entry
         return key
 
     def get(self, key: Key) -> Migration | None:
@@ -97,7 +71,13 @@ class Latest:
 
     def all(self) -> list[Migration]:
         found = (self.get(key) for key in self._rows)
-        return sorted((row for row in found if row is not None), key=lambda row: (row.id, row.shard))
+        return sorted((row for row in found if row is not None), key=_by_submission)
+
+
+def key_of(entry: Entry) -> Key:
+    """The shard migration that an entry of the state bucket is about."""
+    _, keyspace, shard, uuid = entry.key.split(".")
+    return keyspace, shard, uuid
 
 
 def read_progress(entry: Entry) -> Progress | None:
@@ -136,25 +116,167 @@ def _stage(progress: Progress) -> str:
     return ": ".join(part for part in (phase, within) if part) or progress.phase
 
 
+class Joining(msgspec.Struct, frozen=True):
+    """What readers join to the scheduler's records."""
+
+    progress: dict[str, Progress | None]
+    rules: list[ThrottleRule]
+
+    @classmethod
+    async def read(cls, bus: Bus, selection: Selection) -> Joining:
+        """Before the records: what a run has reached when it ends is in the record that is read then."""
+        pattern = subjects.progress_key(selection.keyspace or "*", "*", selection.uuid or "*")
+        entries = await bus.bucket(subjects.PROGRESS).list(pattern)
+        return cls({entry.key: read_progress(entry) for entry in entries}, await read_rules(bus, selection.keyspace))
+
+    def joined(self, row: Migration) -> Migration:
+        """As users see it."""
+        key = subjects.progress_key(row.keyspace, row.shard, row.migration_uuid)
+        row = joined(row, self.progress.get(key))
+        return row.evolve(user_throttle_ratio=ratio_of(row, self.rules)) if self.rules else row
+
+
 async def read_records(bus: Bus, selection: Selection) -> list[Migration]:
-    """What matches, in the order of submission. Raises `BusUnreachable`."""
-    latest = Latest()
+    """What matches, in the order of submission. Raises `BusUnreachable`.
+
+    Of a great many records that have ended, `recent` looks at those that were written last.
+    """
+    if selection.recent:
+        return await _read_recent(bus, selection)
+    found: dict[Key, Migration] = {}
+    async with contextlib.aclosing(stream_records(bus, selection)) as batches:
+        async for batch in batches:
+            found |= dict(batch.rows)
+            for key in batch.gone:
+                found.pop(key, None)
+    return sorted(found.values(), key=_by_submission)
+
+
+async def _read_recent(bus: Bus, selection: Selection) -> list[Migration]:
+    joining, now, latest = await Joining.read(bus, selection), datetime.now(UTC), Latest()
+    state = bus.bucket(subjects.STATE)
+    pending, ended = selection.patterns()
+    newest = (await state.newest(ended, MOST_RECENT))[-MOST_RECENT:]
+    for entry in [*newest, *await state.list(pending)]:
+        latest.take(entry)
+    rows = [joining.joined(row) for row in latest.all() if selection.matches(row, now)]
+    if sum(row.migration_status.terminal for row in rows) >= MOST_RECENT:
+        note("these are the newest of many; `alterd show all` shows those before them")
+    return rows
+
+
+async def count_records(bus: Bus, selection: Selection) -> int:
+    """How many records have to be read, about. Raises `BusUnreachable`."""
+    return await bus.bucket(subjects.STATE).count(*selection.patterns())
+
+
+async def count_shards(bus: Bus, rows: Iterable[Migration]) -> Counter[tuple[str, str]]:
+    """On how many shards these migrations are, whatever their state, by keyspace and uuid. Raises `BusUnreachable`.
+
+    Of a great many of them it looks at the first, and says so.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    migrations = list(dict.fromkeys((row.keyspace, row.migration_uuid) for row in rows))
+    if len(migrations) > MOST_COUNTED:
+        note(f"only of the first {MOST_COUNTED} it is told whether other shards are in other states")
+    state = bus.bucket(subjects.STATE)
+    for keyspace, uuid in migrations[:MOST_COUNTED]:
+        keys = [key(keyspace, "*", uuid) for key in (subjects.open_key, subjects.done_key)]  # as in `_there`
+        there = {key_of(entry) for key in keys for entry in await state.list(key)}
+        found[keyspace, uuid] = len(there)
+    return found
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Some of what matches. A later word about a key counts."""
+
+    rows: list[tuple[Key, Migration]]
+    gone: list[Key]
+    """What no longer matches."""
+    corrects: bool = False
+    """Some of it may have been given before."""
+
+
+async def stream_records(bus: Bus, selection: Selection) -> AsyncGenerator[Batch, None]:
+    """What matches, some at a time, as it was written; in memory stays what is pending. Raises `BusUnreachable`.
+
+    The user is told when a great many have to be read.
+    """
+    joining, now, state = await Joining.read(bus, selection), datetime.now(UTC), bus.bucket(subjects.STATE)
+    count = await count_records(bus, selection)
+    if count >= MANY:
+        note(f"reading {count:,} records; a uuid, `recent` or a pending state reads few")
+    last = await bus.last_sequence(subjects.Stream(name=state.stream, subjects=()))
+    latest, rows = Latest(), list[tuple[Key, Migration]]()
+    async with contextlib.aclosing(_there(state, selection, last)) as entries:
+        async for entry in entries:
+            key = key_of(entry)
+            if entry.key.startswith("open.") or entry.revision > last or key in latest:
+                # the mark of an open row that went says nothing of the done one
+                if entry.value is not None or not entry.key.startswith("open.") or key in latest:
+                    latest.take(entry)
+                continue
+            if entry.value is None:
+                continue
+            record = _migration.decode(entry.value)
+            if selection.matches(record, now):
+                rows.append((key, joining.joined(record)))
+            if len(rows) == BATCH:
+                yield Batch(rows, [])
+                rows = []
+    yield Batch(rows, [])
+    rows, gone = [], []
+    for key in latest:
+        found = latest.get(key)
+        if found is not None and selection.matches(found, now):
+            rows.append((key, joining.joined(found)))
+        else:
+            gone.append(key)
+    yield Batch(rows, gone, corrects=True)
+
+
+async def _there(state: BucketStore, selection: Selection, since: int) -> AsyncGenerator[Entry, None]:
+    """What is there, and open rows once more that were written after `since`. Raises `BusUnreachable`.
+
+    One pattern at a time: where there are many records, NATS takes fifteen times as long for two of them as for one. A
+    row that is moved meanwhile is found where it went: its new place is written before the old one is cleared.
+    """
+    patterns = selection.patterns()
+    for pattern in patterns:
+        async with contextlib.aclosing(_until_current(state.watch(pattern))) as entries:
+            async for entry in entries:
+                yield entry
+    if len(patterns) == 1:
+        return
+    ended = []
+    async with contextlib.aclosing(_until_current(state.watch(patterns[0], start=since + 1))) as entries:
+        async for entry in entries:
+            yield entry
+            if entry.value is None:
+                ended.append(subjects.done_key(*key_of(entry)))
+    for found in await state.get_all(ended):
+        if found is not None:
+            yield found
+
+
+async def _until_current(watch: AsyncIterator[Entry | None]) -> AsyncGenerator[Entry, None]:
+    """What is there. Raises `BusUnreachable` when NATS falls silent."""
     try:
-        async with asyncio.timeout(READ_TIMEOUT):
-            # progress first: what a run has reached when it ends is in the record that is read then
-            pattern = subjects.progress_key(selection.keyspace or "*", "*", selection.uuid or "*")
-            entries = await bus.bucket(subjects.PROGRESS).list(pattern)
-            for entry in await bus.bucket(subjects.STATE).list(*selection.patterns()):
-                latest.take(entry)
-    except TimeoutError:
-        raise BusUnreachable(f"NATS did not hand out the records in {READ_TIMEOUT:g} s") from None
-    progress = {entry.key: read_progress(entry) for entry in entries}
-    now = datetime.now(UTC)
-    rows = (
-        joined(row, progress.get(subjects.progress_key(row.keyspace, row.shard, row.migration_uuid)))
-        for row in latest.all()
-    )
-    return [row for row in rows if selection.matches(row, now)]
+        while True:
+            try:
+                async with asyncio.timeout(READ_TIMEOUT):
+                    entry = await anext(watch)
+            except TimeoutError:
+                raise BusUnreachable(f"NATS has been silent for {READ_TIMEOUT:g} s") from None
+            if entry is None:
+                return
+            yield entry
+    finally:
+        await watch.aclose()  # type: ignore[attr-defined]
+
+
+def _by_submission(row: Migration) -> tuple[int, str]:
+    return row.id, row.shard
 
 
 async def find_migration(bus: Bus, uuid: str, keyspace: str = "") -> list[Migration]:

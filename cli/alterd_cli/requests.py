@@ -41,7 +41,7 @@ async def submit(request: DdlRequest, *, wait: bool | None, output: SubmitOutput
     Raises `RefusedByService`, `ServiceUnreachable`, `BusUnreachable`.
     """
     async with open_bus() as bus:
-        accepted = await _ask(bus, request, settings)
+        accepted = await ask(bus, request, settings)
         _print(accepted, output)
         for warning in accepted.warnings:
             note(f"warning: {warning}")
@@ -61,7 +61,8 @@ async def submit(request: DdlRequest, *, wait: bool | None, output: SubmitOutput
         return await follow(bus, uuids, expected=expected, stderr=True)
 
 
-async def _ask(bus: Bus, request: DdlRequest, settings: IntakeSettings) -> Accepted:
+async def ask(bus: Bus, request: DdlRequest, settings: IntakeSettings) -> Accepted:
+    """Intake's word. Raises `RefusedByService`, `ServiceUnreachable`, `BusUnreachable`."""
     patience = settings.check_timeout + settings.decision_timeout + 5.0
     try:
         reply = await bus.ask(subjects.SUBMIT, request, _reply, timeout=patience)

@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime
 
+from alterd_cli.aggregate import advice, by_migration
 from alterd_cli.failures import CANCELLED, FAILED
+from alterd_cli.output import note
 from alterd_cli.records import Key, Latest, joined, read_progress, unknown
 from alterd_cli.views import View, open_view
 from alterd_contracts import subjects
@@ -23,6 +25,7 @@ async def follow(bus: Bus, uuids: Sequence[str], *, expected: Collection[Key] = 
     `expected`: shard migrations whose records may not be written yet. Without it an unknown uuid raises
     `UnknownMigration`.
     """
+    uuids = tuple(dict.fromkeys(uuids))  # the server refuses to watch one key twice
     patterns = [key for uuid in uuids for key in (subjects.open_key("*", "*", uuid), subjects.done_key("*", "*", uuid))]
     records = bus.bucket(subjects.STATE).watch(*patterns)
     progress = bus.bucket(subjects.PROGRESS).watch(*(subjects.progress_key("*", "*", uuid) for uuid in uuids))
@@ -40,6 +43,9 @@ async def follow(bus: Bus, uuids: Sequence[str], *, expected: Collection[Key] = 
                     board.take_record(entry)
                 if board.ended(expected):
                     break
+    for rows in by_migration(board.rows.values()):
+        for line in advice(rows):
+            note(line)
     return exit_code([row.migration_status for row in board.rows.values()])
 
 

@@ -25,11 +25,29 @@ class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     concurrent: bool = False
     """Eligible for --allow-concurrent."""
     postpone_completion: bool = False
+    """Takes --postpone-completion, and commands that hold its completion back; they are refused otherwise."""
+    in_order_completion: bool = False
+    """Takes --in-order-completion; refused with it otherwise."""
+    immediate: bool = False
+    """Its completion is all there is of it: while that is held back or not its turn, the run is not begun."""
+    cuts_over: bool = True
+    """It ends with a cut-over, which may be forced and has a threshold; what MySQL carries out alone has none."""
     revertible: bool = False
     rebuilds: bool = False
     """The ALTER is made on an empty table, so what MySQL cannot do to a full one in place is no matter."""
     runner: str = ""
     """The strategy that runs it, empty for itself. Managed strategies name ``statement`` for CREATE and DROP."""
+
+    @property
+    def exclusive_phases(self) -> tuple[str, ...]:
+        """Names of those that need the shard's one exclusive place."""
+        return tuple(phase.name for phase in self.phases if phase.exclusive)
+
+    @property
+    def tail_phases(self) -> tuple[str, ...]:
+        """Names of those after the last exclusive one: who is there has left the exclusive place."""
+        last = max((place for place, phase in enumerate(self.phases) if phase.exclusive), default=-1)
+        return tuple(phase.name for phase in self.phases[last + 1 :])
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):

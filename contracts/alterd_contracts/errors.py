@@ -15,6 +15,7 @@ AlterdError
 ├── Refused                      well formed, but not now or not here  exit code 4
 │   ├── StatementRefused         MySQL or a preflight check refused the statement
 │   ├── UuidTaken                the uuid belongs to another request
+│   ├── SingletonPending         a singleton is asked for, and another migration is pending
 │   ├── UnsafeShard              a shard is in a state alterd will not touch
 │   ├── MissingPrivilege         alterd's account on a shard lacks a grant
 │   └── NothingToDo              the command has no effect in this state
@@ -25,7 +26,9 @@ AlterdError
 ├── MigrationFailed              exit code 1
 │   ├── StatementFailed          MySQL refused the statement while it ran
 │   ├── RunDied                  the run's process ended without a word
+│   ├── RunLost                  it cannot be resumed, and executor or primary died under it twice
 │   ├── StaleRun                 the run showed no sign of life
+│   ├── PriorFailed              one before it in its context failed or was cancelled
 │   └── Ambiguous                the facts on the server do not tell what happened: never retried
 └── Interrupted                  a run stopped before its end; says by whom, fails nothing
     ├── Fenced                   a later attempt owns the migration: write nothing more
@@ -186,6 +189,13 @@ class UuidTaken(Refused):
     code = "uuid_taken"
 
 
+class SingletonPending(Refused):
+    """Another migration is pending."""
+
+    code = "singleton_pending"
+    retryable = True
+
+
 class UnsafeShard(Refused):
     """The shard is in a state that alterd does not touch."""
 
@@ -249,11 +259,24 @@ class RunDied(MigrationFailed):
     retryable = True
 
 
+class RunLost(MigrationFailed):
+    """The executor or the primary died under the run again, and it cannot be resumed."""
+
+    code = "run_lost"
+    retryable = True
+
+
 class StaleRun(MigrationFailed):
     """The run showed no sign of life."""
 
     code = "stale_run"
     retryable = True
+
+
+class PriorFailed(MigrationFailed):
+    """A migration before this one in its context failed or was cancelled."""
+
+    code = "prior_failed"
 
 
 class Ambiguous(MigrationFailed):

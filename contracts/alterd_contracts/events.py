@@ -10,6 +10,7 @@ import msgspec
 
 from alterd_contracts import subjects
 from alterd_contracts.errors import ErrorInfo
+from alterd_contracts.requests import Command
 from alterd_contracts.states import Status
 
 
@@ -20,16 +21,34 @@ class Fact(StrEnum):
     READY = "ready"
     STARTED = "started"
     PHASE = "phase"
+    PERMITTED = "permitted"
+    """It has its place on the shard again: the exclusive one, or any after a pause."""
     READY_TO_COMPLETE = "ready_to_complete"
     """Whether only the completion is left: the event's `ready_to_complete` says yes or no."""
     THROTTLED = "throttled"
     UNTHROTTLED = "unthrottled"
     CUTOVER_ATTEMPTED = "cutover_attempted"
     SHADOW_ANALYZED = "shadow_analyzed"
+    LAUNCHED = "launched"
+    """Its launch is no longer postponed."""
+    COMPLETION_GATED = "completion_gated"
+    """It completes with all other shards, or not yet."""
     COMPLETION_PERMITTED = "completion_permitted"
     COMPLETION_POSTPONED = "completion_postponed"
+    GATE_SHUT = "gate_shut"
+    GATE_OPENED = "gate_opened"
     CUTOVER_FORCED = "cutover_forced"
+    CUTOVER_UNFORCED = "cutover_unforced"
     CUTOVER_THRESHOLD = "cutover_threshold"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    PRIORITIZED = "prioritized"
+    CLEANUP_REQUESTED = "cleanup_requested"
+    USER_THROTTLED = "user_throttled"
+    USER_UNTHROTTLED = "user_unthrottled"
+    HELD = "held"
+    HOLD_RELEASED = "hold_released"
+    PURGED = "purged"
     ARTIFACT = "artifact"
     CANCEL_REQUESTED = "cancel_requested"
     RELEASED = "released"
@@ -93,4 +112,25 @@ class RequestRefused(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.even
         return subjects.event(self.keyspace, subjects.EVERYWHERE, self.request_id, Fact.REFUSED)
 
 
-Event = MigrationEvent | RequestRefused
+class CommandGiven(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.event.command.v1", tag_field="type"):
+    """A user's command that no single record tells of: to a keyspace, to the throttler, or about what is gone."""
+
+    id: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    fact: Fact
+    command: Command
+    keyspace: str
+    migration_uuid: str = ""
+    """Empty: all of the keyspace."""
+    shards: tuple[str, ...] = ()
+    """Empty: all."""
+    caller: str = ""
+    message: str = ""
+
+    @property
+    def subject(self) -> str:
+        entity = self.migration_uuid or subjects.EVERYWHERE
+        return subjects.event(self.keyspace, subjects.EVERYWHERE, entity, self.fact)
+
+
+Event = MigrationEvent | RequestRefused | CommandGiven

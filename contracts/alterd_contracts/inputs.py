@@ -21,6 +21,24 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     retain_artifacts_seconds: int = 0
     postpone_completion: bool = False
     cutover_threshold_seconds: int = 0
+    postpone_launch: bool = False
+    allow_concurrent: bool = False
+    """Asked for, and declared for such a statement."""
+    in_order_completion: bool = False
+    is_immediate_operation: bool = False
+    """This and the phases are what the strategy declares of such a statement."""
+    exclusive_phases: tuple[str, ...] = ()
+    tail_phases: tuple[str, ...] = ()
+    resumable: bool = True
+    """False: what dies with its executor or primary begins anew, once by itself."""
+    pausable: bool = True
+    """False: once a run of it has begun it cannot wait."""
+    postponable: bool = True
+    """False: its completion cannot be held back."""
+    cuts_over: bool = True
+    """False: there is no cut-over to force or to give a threshold."""
+    special_plan: str = ""
+    """What MySQL does at once by itself, as the shards that could be asked agree; the column's text."""
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +68,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.su
     targets: tuple[Target, ...]
     requested_at: Time
     caller: str = ""
+    singletons: tuple[str, ...] = ()
+    """Names of the singleton flags that were given."""
 
     def accepted(self, *, decided: bool = True, wait: bool = False, warnings: tuple[str, ...] = ()) -> Accepted:
         """What its caller is told."""
@@ -89,13 +109,40 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.contr
 
     command: Command
     keyspace: str
-    migration_uuid: str
+    migration_uuid: str = ""
+    """Empty: every pending migration of the keyspace on which the command has an effect."""
+    migration_context: str = ""
+    """With a command to all: only those of this context. Empty: of any."""
     shards: tuple[str, ...] = ()
     """Empty: all."""
     caller: str = ""
     message: str = ""
     cutover_threshold_seconds: int = 0
     """With `Command.CUTOVER_THRESHOLD`; 0 means the default."""
+    gate: bool = False
+    """With `Command.COMPLETE`: the holds of all shards go in one step, once each of them is ready."""
+    priority: int = 0
+    """With `Command.PRIORITY`: higher ones begin earlier; 0 is what a migration has at first."""
+    expire_seconds: int = 0
+    """With `Command.THROTTLE`: when it ends by itself; 0 means the default."""
+    ratio: float = 1.0
+    """With `Command.THROTTLE`: which part of the questions is answered with wait, above 0 to 1."""
+
+
+class RuleChanged(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.input.rule.v1", tag_field="type"):
+    """The throttler has done what a user asked of it; for the audit."""
+
+    command: Command
+    """`Command.THROTTLE` or `Command.UNTHROTTLE`."""
+    keyspace: str
+    migration_uuid: str = ""
+    """Empty: every migration."""
+    shards: tuple[str, ...] = ()
+    """Empty: all."""
+    ratio: float = 1.0
+    expire_seconds: int = 0
+    caller: str = ""
+    message: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,4 +254,4 @@ AttemptReport = (
     | ReleasedReport
     | Stale
 )
-Input = Submission | RefusedRequest | Control | AttemptReport | Collected
+Input = Submission | RefusedRequest | Control | RuleChanged | AttemptReport | Collected

@@ -97,6 +97,10 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
 
     # What alterd keeps beside the columns.
     request_id: str = ""
+    answered: tuple[str, ...] = ()
+    """Ids of the last requests that named this migration again: each acts as a retry once, however often it comes."""
+    retain_artifacts_submitted: int = 0
+    """`retain_artifacts_seconds` as it was submitted: a retry after a cleanup goes back to it."""
     statement_kind: StatementKind = StatementKind.ALTER_TABLE
     if_exists: bool = False
     if_not_exists: bool = False
@@ -106,12 +110,49 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt at which the current try began: a retry starts over, what came before is only cleaned up."""
     deaths: int = 0
     """Runs of this try that ended without a word."""
+    losses: int = 0
+    """How often in this try the executor or the primary died under a run."""
+    resumable: bool = True
+    """A dead attempt's work is taken up where it stood, or is done in an instant."""
     incarnation: str = ""
     """Of the executor in `tablet`: tells a restarted one from the one that was granted the attempt."""
     error_code: str = ""
     cancel_requested: bool = False
     cancel_message: str = ""
     paused: bool = False
+    """By a user, or because its shard is held: it does not begin, a run of it waits."""
+    pause_requested: bool = False
+    """By a user; stays when a hold ends."""
+    pausable: bool = True
+    """A run of it can wait; what MySQL carries out alone cannot."""
+    postponable: bool = True
+    """Its completion can be held back, as its strategy declared when it was submitted."""
+    cuts_over: bool = True
+    """It ends with a cut-over, as its strategy declared when it was submitted."""
+    parked: bool = False
+    """Paused while it had a place on its shard, which others have now; it goes on when there is one for it again."""
+    held: bool = False
+    """Its keyspace or shard is on hold."""
+    priority: int = 0
+    """Of what may begin, the higher ones first."""
+    gated: bool = False
+    """Its completion waits until all shards of the migration are ready."""
+    singletons: tuple[str, ...] = ()
+    """Names of the singleton flags that it was submitted with."""
+    in_order_completion: bool = False
+    exclusive_phases: tuple[str, ...] = ()
+    """As its strategy declared them when it was submitted; so are `tail_phases`, those after the last exclusive one."""
+    tail_phases: tuple[str, ...] = ()
+    exclusive: bool = False
+    """It has the shard's one exclusive place: from its admission until it has left its last exclusive phase."""
+    exclusive_wanted: bool = False
+    """A later attempt has to go through an exclusive phase again, and waits for the place."""
+    gate_id: int = 0
+    """The input that asked for the gate: its rows share it, also once it is open. 0: there is none."""
+    gate_shards: tuple[str, ...] = ()
+    """The shards that the gate was asked for. Empty in records of earlier releases."""
+    gate_spread_ms: float = -1.0
+    """Milliseconds between the first completion of its gate and its own; -1: there was no gate."""
     dispatch_delay: float = 0.0
     """Seconds that a ready attempt waits before it is put into the work queue, by the leader's monotonic clock."""
     caller: str = ""
@@ -137,12 +178,30 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
         """Some attempt of the current try may have touched the shard."""
         return self.attempt >= self.first_attempt
 
+    def has_answered(self, request_id: str) -> bool:
+        """Whether this very request was decided for this migration before."""
+        return request_id == self.request_id or request_id in self.answered
+
     def evolve(self, **changes: Any) -> Migration:
         return msgspec.structs.replace(self, **changes)
 
 
 COLUMNS: tuple[str, ...] = Migration.__struct_fields__[: Migration.__struct_fields__.index("keys_waiting") + 1]
 """The columns a user sees, in order."""
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A keyspace, or one shard of it, in which nothing goes on."""
+
+    keyspace: str
+    shard: str
+    """`subjects.EVERYWHERE`: all of them, also those that it gets later."""
+    since: Timestamp
+    caller: str = ""
+    message: str = ""
+
+    def covers(self, keyspace: str, shard: str) -> bool:
+        return keyspace == self.keyspace and self.shard in (subjects.EVERYWHERE, shard)
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -59,20 +60,33 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.refus
 
 
 class ShardEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command did on one shard."""
+    """What a command did to one migration on one shard, or to the shard itself."""
 
     shard: str
+    """`subjects.EVERYWHERE` where it concerns all shards of the keyspace alike."""
     affected: int
-    migration_status: Status
+    migration_status: Status | None = None
+    """None where no record was looked at: throttling, the hold of a keyspace."""
     message: str = ""
+    migration_uuid: str = ""
+    """With a command to many migrations; else it is the answer's."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.control.v1", tag_field="type"):
     """What a control command did."""
 
     migration_uuid: str
+    """Empty for a command to all: then what it left as it was is not among the effects."""
     effects: tuple[ShardEffect, ...]
+    """At most `MOST_EFFECTS`."""
+    affected: int = 0
+    """Shard migrations, rules or shards that it changed, those without a place in `effects` among them."""
 
+
+MOST_EFFECTS = 2000
+"""A reply fits into one message of NATS."""
+HIGHEST_PRIORITY = 1000
+"""The lowest is its negative."""
 
 Outcome = Accepted | Refusal | Answered
 
@@ -82,11 +96,42 @@ class Command(StrEnum):
 
     CANCEL = "cancel"
     RETRY = "retry"
+    LAUNCH = "launch"
+    """The launch is no longer postponed."""
     COMPLETE = "complete"
-    """Completion is no longer postponed."""
+    """Completion is no longer postponed; with `Control.gate` on all shards in one step."""
     POSTPONE_COMPLETE = "postpone-complete"
+    CLEANUP = "cleanup"
+    """Artifacts need not be kept any longer."""
+    THROTTLE = "throttle"
+    UNTHROTTLE = "unthrottle"
+    """These two are asked of the throttler (`subjects.THROTTLE_RULE`), which tells the scheduler."""
     FORCE_CUTOVER = "force-cutover"
+    UNFORCE_CUTOVER = "unforce-cutover"
     CUTOVER_THRESHOLD = "cutover-threshold"
+    PAUSE = "pause"
+    RESUME = "resume"
+    PRIORITY = "priority"
+    HOLD = "hold"
+    """A keyspace, or shards of it: nothing begins there, runs wait, what is submitted meanwhile too."""
+    RELEASE = "release"
+    """The end of a hold."""
+    PURGE = "purge"
+    """The record of what has ended is forgotten."""
+
+    @property
+    def of_keyspace(self) -> bool:
+        """Given to a keyspace or its shards, never to a migration."""
+        return self in (Command.HOLD, Command.RELEASE)
+
+    @property
+    def needs_uuid(self) -> bool:
+        """About what has ended: the scheduler reads such records by their names only."""
+        return self in (Command.RETRY, Command.CLEANUP, Command.PURGE)
+
+
+ONLINE_DDL = "online-ddl"
+"""The app that stands for every migration."""
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.request.check.v1", tag_field="type"):
@@ -99,6 +144,8 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reques
     options: str
     statements: tuple[Statement, ...]
     migration_uuids: tuple[str, ...]
+    migration_context: str = ""
+    """Empty: not known, so nothing is taken for done there."""
 
 
 class CheckReply(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.check.v1", tag_field="type"):
@@ -106,6 +153,10 @@ class CheckReply(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reply.ch
 
     errors: tuple[ErrorInfo, ...] = ()
     warnings: tuple[str, ...] = ()
+    special_plans: tuple[str, ...] = ()
+    """Of each statement what `Strategy.special_plan` says; empty where no statement has one."""
+    left_out: tuple[int, ...] = ()
+    """Places in the script, from 0, of what was not tried, as it will not run there: it is there already."""
 
 
 class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +183,22 @@ class ThrottleCheck(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.reque
     app: str
 
 
+class ThrottleRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What users throttle, as it lies in `subjects.THROTTLE_RULES` until it expires."""
+
+    keyspace: str
+    shard: str
+    """`subjects.EVERYWHERE`: all of them."""
+    app: str
+    """A migration's uuid, or `ONLINE_DDL` for all of them; neither need be there yet."""
+    ratio: float
+    """Above 0 to 1."""
+    expire_at: datetime
+    """By the clock of the throttler that set it: to be shown, never to be judged by."""
+    caller: str = ""
+    message: str = ""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.throttle.verdict.v1", tag_field="type"):
     """Go or wait, why, and for how long this may be believed."""
 
@@ -141,6 +208,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.throttle.ve
     reason: str
     """``lag 7.3 > 5.0 on 127.0.0.1:3307``; empty when all is well."""
     metrics: dict[str, float]
+    denied: dict[str, float] = {}
+    """What users throttle here: an app's name → which part of its questions is answered with wait, above 0 to 1. An app
+    is a list of names joined by colons, and denied if one of them is."""
+    thresholds: dict[str, float] = {}
+    """By which it judges: a metric's name → the value above which it says wait."""
     valid_seconds: float
     """From its receipt, by the reader's own monotonic clock; after that the reader waits."""
     throttler: str

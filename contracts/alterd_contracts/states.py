@@ -43,6 +43,8 @@ class Trigger(StrEnum):
     LOST = "lost"
     """The executor died."""
     RETRIED = "retried"
+    DUPLICATE = "duplicate"
+    """The same statement is complete in the same context."""
 
 
 PENDING: Final = frozenset({Status.QUEUED, Status.READY, Status.RUNNING})
@@ -51,6 +53,7 @@ TRANSITIONS: Final[dict[tuple[Status, Trigger], Status]] = {
     (Status.QUEUED, Trigger.ADMITTED): Status.READY,
     (Status.QUEUED, Trigger.CANCELLED): Status.CANCELLED,
     (Status.QUEUED, Trigger.FAILED): Status.FAILED,
+    (Status.QUEUED, Trigger.DUPLICATE): Status.COMPLETE,
     (Status.READY, Trigger.STARTED): Status.RUNNING,
     (Status.READY, Trigger.CANCELLED): Status.CANCELLED,
     (Status.READY, Trigger.FAILED): Status.FAILED,

@@ -69,19 +69,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     cancel_requested: bool = False
     may_complete: bool = True
-    """False while completion is postponed."""
+    """False while completion is postponed, or in order and not its turn, or while it is paused."""
     force_cutover: bool = False
     cutover_threshold_seconds: int = 0
     paused: bool = False
+    exclusive: bool = True
+    """False: an exclusive phase has to wait for the shard's one place."""
 
     @classmethod
     def of(cls, record: Migration) -> Wanted:
         return cls(
             cancel_requested=record.cancel_requested,
-            may_complete=not record.postpone_completion,
+            may_complete=not record.postpone_completion
+            and not record.paused
+            and not (record.in_order_completion and record.in_order_completion_pending_count),
             force_cutover=record.force_cutover,
             cutover_threshold_seconds=record.cutover_threshold_seconds,
             paused=record.paused,
+            exclusive=record.exclusive or not record.exclusive_phases,
         )
 
 
@@ -169,7 +174,7 @@ class Task(Protocol):
         ...
 
     async def phase(self, name: str) -> None:
-        """A declared phase begins."""
+        """A declared phase begins. One that is exclusive waits until the shard has no other in such a phase."""
         ...
 
     async def ready(self, ready: bool = True) -> None:
@@ -290,6 +295,14 @@ class Strategy(ABC):
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:  # noqa: ARG002
         """What speaks against `change`, beyond MySQL's own word on the empty copy. No side effects."""
         return ()
+
+    async def special_plan(self, change: Migration, shard: ShardView) -> str:  # noqa: ARG002
+        """What the server does at once by itself, as the column `special_plan` tells it: ``{"operation":"…"}``.
+
+        Asked before `check`, which finds it in `change`. Such a migration is immediate: while its completion is held
+        back it is not begun. Empty: no such thing. No side effects.
+        """
+        return ""
 
     async def plan(self, change: Migration, shard: ShardView) -> Sequence[PlanStep]:  # noqa: ARG002
         """What `run` would do. No side effects."""

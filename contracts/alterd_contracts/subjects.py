@@ -6,6 +6,7 @@ Subjects are the interface, streams are storage. Tokens are keyspaces, shards, u
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 
 import msgspec
@@ -18,6 +19,7 @@ EVERYWHERE = "_"
 
 SUBMIT = "alterd.api.submit"
 THROTTLE_CHECK = "alterd.api.throttle.check"
+THROTTLE_RULE = "alterd.api.throttle.rule"
 
 
 def request(keyspace: str) -> str:
@@ -123,7 +125,7 @@ PROGRESS = Bucket(name="alterd_progress", ttl_per_key=True)
 EXECUTORS = Bucket(name="alterd_executors", ttl_per_key=True, markers=60.0)
 LEASES = Bucket(name="alterd_leases", ttl_per_key=True)
 TOPOLOGY = Bucket(name="alterd_topology")
-THROTTLE_RULES = Bucket(name="alterd_throttle_rules")
+THROTTLE_RULES = Bucket(name="alterd_throttle_rules", ttl_per_key=True, markers=60.0)
 
 BUCKETS = (STATE, PROGRESS, EXECUTORS, LEASES, TOPOLOGY, THROTTLE_RULES)
 
@@ -140,8 +142,33 @@ def done_key(keyspace: str, shard: str, migration_uuid: str) -> str:
     return f"done.{keyspace}.{shard}.{migration_uuid}"
 
 
+def digest_of(*words: str) -> str:
+    """What stands in a key for texts that cannot."""
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
+def twin_key(keyspace: str, shard: str, migration_context: str, migration_statement: str) -> str:
+    """The value names the migration that completed this statement in this context."""
+    return f"twin.{keyspace}.{shard}.{digest_of(migration_context, migration_statement)}"
+
+
+def prior_key(keyspace: str, shard: str, digest: str, migration_uuid: str) -> str:
+    """`digest` stands for a context; each failed or cancelled migration of it has such a key."""
+    return f"prior.{keyspace}.{shard}.{digest}.{migration_uuid}"
+
+
 def progress_key(keyspace: str, shard: str, migration_uuid: str) -> str:
     return f"{keyspace}.{shard}.{migration_uuid}"
+
+
+def hold_key(keyspace: str, shard: str) -> str:
+    """In `STATE`: a hold. `shard` may be `EVERYWHERE`."""
+    return f"hold.{keyspace}.{shard}"
+
+
+def rule_key(keyspace: str, shard: str, app: str) -> str:
+    """In `THROTTLE_RULES`: what users throttle. It ends by its TTL, so no two clocks are compared."""
+    return f"{keyspace}.{shard}.{app}"
 
 
 def throttler_lease(keyspace: str, shard: str) -> str:

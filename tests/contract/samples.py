@@ -10,9 +10,9 @@ import msgspec
 from alterd_contracts import inputs, requests, work
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
 from alterd_contracts.errors import StatementRefused
-from alterd_contracts.events import Fact, MigrationEvent, RequestRefused
+from alterd_contracts.events import CommandGiven, Fact, MigrationEvent, RequestRefused
 from alterd_contracts.flags import FlagDeclaration, FlagKind
-from alterd_contracts.migration import Cursor, Epoch, Migration
+from alterd_contracts.migration import Cursor, Epoch, Hold, Migration
 from alterd_contracts.statement import Statement, StatementKind
 from alterd_contracts.states import Status
 
@@ -112,6 +112,7 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         effects=(
             requests.ShardEffect(shard="-80", affected=1, migration_status=Status.CANCELLED, message="cancelled"),
         ),
+        affected=1,
     ),
     requests.CheckRequest(
         request_id="deploy-7",
@@ -121,8 +122,9 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         options="--cut-over-threshold=10s",
         statements=(STATEMENT,),
         migration_uuids=(UUID,),
+        migration_context="release-7",
     ),
-    requests.CheckReply(errors=(ERROR,), warnings=("slow",)),
+    requests.CheckReply(errors=(ERROR,), warnings=("slow",), left_out=(1,)),
     requests.PlanReply(steps=(requests.PlanStep(statement=1, action="run", sql=STATEMENT.sql),)),
     requests.ThrottleCheck(keyspace="commerce", shard="-80", app="mysql"),
     requests.Verdict(
@@ -131,6 +133,8 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         go=False,
         reason="lag 7.30 > 5 on 127.0.0.1:3307",
         metrics={"lag": 7.3},
+        thresholds={"lag": 5.0},
+        denied={"online-ddl": 0.5},
         valid_seconds=1.0,
         throttler="host-1",
     ),
@@ -161,6 +165,16 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         shards=("-80",),
         caller="ann",
         cutover_threshold_seconds=15,
+    ),
+    inputs.RuleChanged(
+        command=requests.Command.THROTTLE,
+        keyspace="commerce",
+        migration_uuid=UUID,
+        shards=("-80",),
+        ratio=0.5,
+        expire_seconds=600,
+        caller="ann",
+        message="busy",
     ),
     inputs.Started(**REPORT),
     inputs.PhaseEntered(**REPORT, phase="copy", reached=REACHED),
@@ -219,6 +233,16 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         caller="ann",
         sql="ALTER …",
     ),
+    CommandGiven(
+        id="commerce._:17:held",
+        time=TIME,
+        fact=Fact.HELD,
+        command=requests.Command.HOLD,
+        keyspace="commerce",
+        shards=("-80",),
+        caller="ann",
+        message="on hold: incident 7",
+    ),
 )
 
 STORED: tuple[msgspec.Struct, ...] = (
@@ -239,6 +263,10 @@ STORED: tuple[msgspec.Struct, ...] = (
         request_id="deploy-7",
         attempt=2,
         input_seq=17,
+    ),
+    Hold(keyspace="commerce", shard="-80", since=TIME, caller="ann", message="incident 7"),
+    requests.ThrottleRule(
+        keyspace="commerce", shard="_", app=UUID, ratio=0.5, expire_at=TIME, caller="ann", message="busy"
     ),
     Cursor(input_seq=17, next_id=4),
     Epoch(leader="host-1", started_at=TIME),

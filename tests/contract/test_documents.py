@@ -56,14 +56,15 @@ def test_the_grants_are_those_that_are_checked() -> None:
     assert "\n".join(grants.statements(grants.needs(views=True), "shop", account)) in script
 
 
-def test_every_test_that_the_invariants_name_exists() -> None:
-    text = (ROOT / "docs/reference/invariants.md").read_text()
+@pytest.mark.parametrize("page", ["invariants.md", "seeds.md"])
+def test_every_test_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / "docs/reference" / page).read_text()
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
     assert named
     for file, test in named:
         path = ROOT / file
         assert path.exists(), file
-        assert not test or test in path.read_text(), test
+        assert not test or f"def {test}(" in path.read_text(), test
 
 
 def test_every_flag_is_documented_for_the_strategies_that_have_it() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
-from alterd_contracts.events import MigrationEvent, RequestRefused
+from alterd_contracts.events import Event, MigrationEvent, RequestRefused
 from alterd_contracts.inputs import Control
 from alterd_contracts.migration import Epoch, Migration
 from alterd_contracts.names import new_request_id
@@ -21,7 +21,7 @@ from alterd_runtime.bus import Bus
 
 _answers: Reader[Accepted | Refusal] = Reader(Accepted | Refusal)
 _controls: Reader[Answered | Refusal] = Reader(Answered | Refusal)
-_events: Reader[MigrationEvent | RequestRefused] = Reader(MigrationEvent | RequestRefused)
+_events: Reader[Event] = Reader(Event)
 _migration = msgspec.json.Decoder(Migration)
 
 
@@ -70,8 +70,14 @@ class Client:
             assert isinstance(answer, Accepted), answer
             return [migration.migration_uuid for migration in answer.migrations]
 
-    async def control(self, command: Command, uuid: str) -> Answered:
-        message = Control(command=command, keyspace=self.keyspace.name, migration_uuid=uuid, caller="test")
+    async def control(self, command: Command, uuid: str, **fields: object) -> Answered:
+        message = Control(
+            command=command,
+            keyspace=self.keyspace.name,
+            migration_uuid=uuid,
+            caller="test",
+            **fields,  # type: ignore[arg-type]
+        )
         async with self.bus.inbox(_controls) as (inbox, wait):
             await self.bus.publish(
                 subjects.control(self.keyspace.name), message, id=f"control:{new_request_id()}", reply_to=inbox

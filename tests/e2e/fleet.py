@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.processes import runs_of, templates_of
+
 TTL = 2
 """Seconds of every lease in these tests."""
 
@@ -31,8 +33,7 @@ class Service:
 
     def children(self) -> list[int]:
         """Its runs' processes."""
-        found = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(pid) for pid in found]
+        return runs_of(self.pid)
 
     def kill(self) -> None:
         """kill -9, of this process alone."""
@@ -49,7 +50,7 @@ class Service:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """SIGSTOP for it and its runs, SIGCONT at the end."""
-        pids = [self.pid, *self.children()]
+        pids = [self.pid, *templates_of(self.pid), *self.children()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:

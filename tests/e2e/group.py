@@ -100,6 +100,14 @@ class Group:
         await asyncio.to_thread(promote, self.replica.endpoint, 60)
         self.vip.point(self.replica.endpoint.address)
 
+    def rejoin(self) -> None:
+        """After a planned change: the old primary follows the new one, and their roles are exchanged here too.
+
+        Raises `UnsafeShard` when something was written to it meanwhile.
+        """
+        follow(self.primary.endpoint, self.replica.endpoint, self.replica.source)
+        self.primary, self.replica = self.replica, self.primary
+
     async def fail_over(self) -> None:
         await self.kill_primary()
         await self.promote()

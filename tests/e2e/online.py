@@ -11,7 +11,8 @@ from alterd_cli.demo.load import Load
 from alterd_cli.demo.place import Place
 from alterd_cli.demo.proof import Form, prove
 from alterd_cli.demo.table import ALTER, make_table
-from alterd_cli.records import Selection, read_records
+from alterd_cli.records import read_records
+from alterd_cli.selection import Selection
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status

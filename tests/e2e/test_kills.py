@@ -26,7 +26,7 @@ BY_SERVICE = {
     "run": "executor",
     "statement": "executor",
 }
-ELSEWHERE = ("scheduler.reopened", "statement.view_made")
+ELSEWHERE = ("scheduler.reopened", "scheduler.gate_row_written", "statement.view_made")
 """Fail points that the script below does not come by; they have tests of their own."""
 POINTS = [name for name in FAILPOINTS if name.split(".")[0] in BY_SERVICE and name not in ELSEWHERE]
 SCRIPT = "ALTER TABLE customer ADD INDEX (a); DROP TABLE IF EXISTS customer"
@@ -108,6 +108,42 @@ async def test_a_scheduler_killed_in_the_middle_of_a_retry(fleet: Fleet, client:
     facts = [event.fact for event in await client.events(uuid)]
     assert facts.count(Fact.RETRIED) == 1
     assert shop.indexes() == ["PRIMARY", "a"]
+
+
+@pytest.mark.parametrize("point", ["scheduler.record_written", "scheduler.done_written", "scheduler.event_published"])
+async def test_a_scheduler_killed_while_it_cancels_a_chain(
+    fleet: Fleet, client: Client, shop: Shop, point: str
+) -> None:
+    """What follows in order fails with it, and nothing of it ever runs; what does not goes on."""
+    for name in ("intake", "executor"):
+        fleet.start(name)
+    scheduler = fleet.start("scheduler", "scheduler-a")
+    chain = {"migration_context": "chain"}
+    [first] = await client.submit("DROP TABLE customer", strategy="mysql --postpone-launch", **chain)
+    followers = await client.submit(
+        "CREATE TABLE one (id int PRIMARY KEY); CREATE TABLE two (id int PRIMARY KEY)",
+        strategy="mysql --in-order-completion --allow-concurrent",
+        **chain,
+    )
+    [other] = await client.submit(
+        "CREATE TABLE three (id int PRIMARY KEY)", strategy="mysql --in-order-completion --allow-concurrent"
+    )
+    for uuid in (first, *followers, other):
+        await client.until(uuid, Status.QUEUED)
+    scheduler.kill()
+    scheduler = fleet.start("scheduler", "scheduler-a", ALTERD_FAILPOINT=f"{point}:crash")
+    cancelling = asyncio.create_task(client.control(Command.CANCEL, first))
+    await eventually(lambda: not scheduler.running, timeout=30)
+    fleet.start("scheduler", "scheduler-a")
+    assert (await cancelling).migration_uuid == first
+    await client.until(first, Status.CANCELLED)
+    for uuid in followers:
+        row = await client.until(uuid, Status.FAILED)
+        assert (row.error_code, row.attempt) == ("prior_failed", 0)
+    await client.until(other, Status.COMPLETE)
+    assert shop.tables() == ["customer", "three"]
+    for uuid in (first, *followers, other):
+        await client.story(uuid)
 
 
 async def test_a_collector_killed_after_it_dropped_an_artifact(fleet: Fleet, client: Client, shop: Shop) -> None:

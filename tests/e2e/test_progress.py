@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alterd_cli.records import Selection, read_records
+from alterd_cli.records import read_records
+from alterd_cli.selection import Selection
 from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Command

@@ -8,6 +8,7 @@ import math
 import os
 import uuid as uuids
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
+from alterd_contracts.events import Fact, MigrationEvent
 from alterd_contracts.inputs import AttemptReport, Collected, Report, Started
 from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
@@ -40,6 +42,7 @@ from alterd_runtime.service import Context
 from alterd_runtime.settings import ExecutorSettings, HttpSettings, Settings
 from alterd_vitess.vitess import Vitess
 from tests.support import eventually
+from tests.support.processes import proc, runs_of, templates_of
 from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
 
@@ -228,6 +231,23 @@ class Scheduler:
         await self.bus.publish(subject, work, id=f"{record.open_key}:{record.attempt}")
         return ready
 
+    async def tell(self, record: Migration, fact: Fact) -> None:
+        """Publishes a fact about the record."""
+        event = MigrationEvent(
+            id=f"{record.open_key}:{fact}",
+            time=datetime.now(UTC),
+            fact=fact,
+            keyspace=record.keyspace,
+            shard=record.shard,
+            migration_uuid=record.migration_uuid,
+            migration_status=record.migration_status,
+            strategy=record.strategy,
+            ddl_action=record.ddl_action,
+            mysql_table=record.mysql_table,
+            attempt=record.attempt,
+        )
+        await self.bus.publish(event.subject, event, id=event.id)
+
     async def grant(self, record: Migration) -> Migration:
         """Waits for the question, and grants."""
         started = await self.report(Started, record)
@@ -276,14 +296,15 @@ class Running:
         return None if entry is None or entry.value is None else msgspec.json.decode(entry.value, type=ExecutorInfo)
 
     def children(self) -> list[int]:
-        """Processes of runs, the spare among them."""
-        found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-        return [int(pid) for pid in found if "alterd_executor.child" in Path(f"/proc/{pid}/cmdline").read_text()]
+        """Processes of runs."""
+        return runs_of(os.getpid())
 
     def seen_in_proc(self) -> str:
         """What other users of this machine, or its administrator, see of the runs' processes."""
         return "\n".join(
-            Path(f"/proc/{pid}/{what}").read_text() for pid in self.children() for what in ("cmdline", "environ")
+            proc(pid, what)
+            for pid in [*templates_of(os.getpid()), *self.children()]
+            for what in ("cmdline", "environ", "comm")
         )
 
 

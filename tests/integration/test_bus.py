@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from alterd_contracts.errors import BusUnreachable, ServiceUnreachable, UnknownK
 from alterd_contracts.inputs import Started
 from alterd_contracts.requests import DdlRequest, Refusal
 from alterd_contracts.work import DeadLetter, Work
-from alterd_runtime.bus import Bus, Delivery, LeaseLost, NatsSettings, StaleWrite
+from alterd_runtime.bus import Bus, Delivery, LeaseLost, NatsSettings, Outgoing, StaleWrite, Write
 from alterd_runtime.bus.worker import Unreadable
 from alterd_runtime.provision.nats_cluster import NatsCluster
 from alterd_runtime.provision.nats_server import NatsServer
@@ -104,6 +105,91 @@ async def test_a_woken_leader_can_write_nothing(bus: Bus) -> None:
     entry = await new.store.get("open.c.0.a")
     assert entry is not None
     assert entry.value == b"1"
+
+
+@pytest.mark.parametrize("foreign", [0, 1, 2, 5])
+async def test_of_what_a_woken_leader_has_under_way_nothing_is_stored(bus: Bus, foreign: int) -> None:
+    """However often its successor has written."""
+    old, new = bus.fenced(subjects.STATE), bus.fenced(subjects.STATE)
+    await old.begin(subjects.EPOCH_KEY, b"old")
+    await old.put("open.c.0.a", b"1")
+    await new.begin(subjects.EPOCH_KEY, b"new")
+    for number in range(foreign):
+        await new.put(f"open.c.0.n{number}", b"1")
+    for number in range(10):
+        await old.send([Write(key=f"open.c.0.p{number}", value=b"1")])
+        with pytest.raises(StaleWrite):
+            await old.write([Write(key=f"open.c.0.q{number}", value=b"1"), Write(key="open.c.0.a", value=None)])
+    there = {entry.key: entry.value for entry in await new.store.list("open.>")}
+    assert there == {"open.c.0.a": b"1", **{f"open.c.0.n{number}": b"1" for number in range(foreign)}}
+
+
+async def test_in_a_cluster_a_leader_that_is_replaced_leaves_a_beginning_of_its_writes(tmp_path: Path) -> None:
+    with NatsCluster(tmp_path / "cluster") as cluster:
+        settings = NatsSettings(servers=tuple(cluster.urls), replicas=3)
+        async with Bus.open(settings, "test", "t", patience=10) as one, Bus.open(settings, "test", "u") as other:
+
+            async def ensured() -> bool:
+                try:
+                    await one.ensure()
+                except BusUnreachable:
+                    return False
+                return True
+
+            await eventually(ensured, timeout=30)
+            leaders = [one.fenced(subjects.STATE), other.fenced(subjects.STATE)]
+            await leaders[0].begin(subjects.EPOCH_KEY, b"first")
+            for turn in range(20):
+                old, new = leaders[turn % 2], leaders[(turn + 1) % 2]
+                keys = [f"open.c.{turn}.{number}" for number in range(50)]
+                writing = asyncio.create_task(old.write([Write(key=key, value=b"1") for key in keys]))
+                for _ in range(turn):
+                    await asyncio.sleep(0)
+                await new.begin(subjects.EPOCH_KEY, b"next")
+                await new.put(f"open.c.{turn}.new", b"1")
+                with contextlib.suppress(StaleWrite):
+                    await writing
+                *ours, mark = await new.store.list(f"open.c.{turn}.*")
+                assert [entry.key for entry in ours] == keys[: len(ours)]
+                assert mark.key.endswith(".new")
+
+
+async def test_the_newest_entries_are_found_among_many(bus: Bus) -> None:
+    store = bus.bucket(subjects.STATE)
+    for number in range(100):
+        await store.put(f"done.c.0.{number}", b"1")
+        await store.put(f"open.c.0.{number % 3}", b"1")
+    await store.delete("done.c.0.99")
+    assert await store.count("done.>") == 100  # with the mark of the one that is gone
+    newest = [entry.key for entry in await store.newest("done.>", 10)]
+    assert newest[-1] == "done.c.0.98"
+    assert newest[-9:] == [f"done.c.0.{number}" for number in range(90, 99)]
+    assert len(newest) < 40
+    assert len(await store.newest("done.>", 1000)) == 99
+
+
+async def test_a_reader_that_has_ended_leaves_nothing_on_the_server(bus: Bus) -> None:
+    store = bus.bucket(subjects.STATE)
+    await store.put("done.c.0.a", b"1")
+    for _ in range(3):
+        assert len(await store.list("done.>")) == 1
+
+    async def nobody() -> bool:
+        return (await bus._js.stream_info(store.stream)).state.consumer_count == 0
+
+    await eventually(nobody, timeout=5)
+
+
+async def test_messages_sent_together_are_stored_once_and_in_order(nats: NatsServer, bus: Bus) -> None:
+    def outgoing(*numbers: int) -> list[Outgoing]:
+        return [Outgoing(subject=subjects.report("c"), data=started(number), id=f"{number}") for number in numbers]
+
+    await (await bus.send_all(outgoing(*range(600)))).stored()
+    nats.kill()
+    sending = await bus.send_all(outgoing(*range(590, 610)))
+    nats.start()
+    await sending.stored()
+    assert await bus.last_sequence(subjects.INPUT) == 610
 
 
 async def test_a_lease_has_one_winner_and_ends_by_its_ttl(bus: Bus) -> None:

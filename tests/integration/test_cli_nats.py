@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alterd_cli.watching import follow
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import SyntaxRefused, UnknownTable
@@ -182,9 +183,20 @@ class TestShow:
         assert uuids("deploy-1", "-k", "shop") == [("shop", "0"), ("shop", "1")]
         assert uuids("all", "--shard", "1") == [("shop", "1")]
         assert uuids("failed") == []
+        assert uuids("all", "--limit", "1") == [("shop", "0"), ("shop", "1")]
+        assert uuids("all", "--skip", "1", "--limit", "1") == [("other", "0")]
+        assert uuids("all", "--newest-first", "--limit", "2") == [("old", "0"), ("other", "0")]
 
-    def test_as_table_whole_lines(self, alterd: CommandLine) -> None:
+    def test_as_table_one_line_over_all_shards(self, alterd: CommandLine) -> None:
         out, err = alterd.run("show", "-k", "shop")
+        _, line = out.splitlines()
+        assert err == ""
+        assert line.split()[:4] == [UUID, "shop", "2", "shards"]
+        assert "running 1, queued 1" in line
+        assert "21%" in line
+
+    def test_as_table_a_line_for_each_shard(self, alterd: CommandLine) -> None:
+        out, err = alterd.run("show", "-k", "shop", "--by-shard")
         head, first, second = out.splitlines()
         assert err == ""
         assert head.split()[:4] == ["migration_uuid", "keyspace", "shard", "mysql_table"]
@@ -248,6 +260,15 @@ class TestWatch:
         alterd.on_bus(complete)
         process.communicate(timeout=20)
         assert process.returncode == 0
+
+    def test_a_uuid_that_is_given_twice(self, alterd: CommandLine) -> None:
+        alterd.run("watch", OTHER, OTHER, code=0)
+
+        async def twice(bus: Bus) -> None:
+            async with asyncio.timeout(20):
+                assert await follow(bus, [OTHER, OTHER]) == 0
+
+        alterd.on_bus(twice)
 
     def test_unknown(self, alterd: CommandLine) -> None:
         alterd.run("watch", OTHER.replace("1", "9"), code=3)

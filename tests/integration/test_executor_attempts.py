@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
+from alterd_contracts.events import Fact
 from alterd_contracts.inputs import (
     ArtifactDeclared,
     CancelledReport,
@@ -23,12 +25,13 @@ from alterd_contracts.inputs import (
     Stale,
     Started,
 )
+from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
 from alterd_contracts.states import Status
 from alterd_contracts.work import DeadLetter, LogLine, Progress
 from alterd_executor import display
 from alterd_runtime.provision.nats_server import NatsServer
-from tests.integration.executor_support import Running, alter, executor, next_attempt, record_of
+from tests.integration.executor_support import Running, Scheduler, alter, executor, next_attempt, record_of
 from tests.support import eventually
 from tests.support.shop import Shop
 
@@ -177,9 +180,9 @@ async def test_a_dead_run_is_given_back_and_nothing_of_it_works_on(running: Runn
 
 
 async def working(running: Running) -> int:
-    """The process of the one run: it is older than the spare."""
-    await eventually(lambda: len(running.children()) == 2)
-    return min(running.children(), key=lambda pid: int(Path(f"/proc/{pid}/stat").read_text().split()[21]))
+    """The process of the one run."""
+    await eventually(lambda: len(running.children()) == 1)
+    return running.children()[0]
 
 
 async def test_a_run_without_a_sign_of_life_is_warned_of_and_ended(
@@ -241,6 +244,72 @@ async def test_one_slot_serves_all_strategies(nats: NatsServer, shop: Shop, tmp_
         await scheduler.report(Completed, first)
         await scheduler.grant(second)
         await scheduler.report(Completed, second)
+
+
+@pytest.mark.parametrize("known", ["told", "found at the start", "given back"])
+async def test_a_cancel_of_what_has_begun_waits_for_no_slot(
+    nats: NatsServer, shop: Shop, tmp_path: Path, known: str
+) -> None:
+    """All slots are taken for long; the attempt to be cancelled is one that was given back, and has to be looked at."""
+    shop.run("CREATE TABLE item (id int PRIMARY KEY)")
+    begun = alter(shop, "ADD COLUMN c int", "item", attempt=2, started_timestamp=datetime.now(UTC))
+    ready = begun.evolve(migration_status=Status.READY, tablet="", cancel_requested=True)
+    async with executor(nats.url, shop, tmp_path, lock_wait_timeout=60, slots=1) as running:
+        scheduler = running.scheduler
+        with shop.table_in_use():
+            long = await scheduler.grant(await scheduler.dispatch(alter(shop, "ADD COLUMN b int")))
+            await eventually(lambda: shop.waiting_alters() == 1)
+            await scheduler.dispatch(begun)
+            if known == "found at the start":
+                await scheduler.write(ready)
+                async with executor(nats.url, shop, tmp_path / "other", lock_wait_timeout=60, slots=0):
+                    await cancelled_beside(scheduler, ready)
+            else:
+                if known == "given back":
+                    ready = ready.evolve(dispatch_delay=0.3)
+                await scheduler.write(ready)
+                await scheduler.tell(ready, Fact.CANCEL_REQUESTED if known == "told" else Fact.RELEASED)
+                await cancelled_beside(scheduler, ready)
+            assert shop.waiting_alters() == 1
+            assert scheduler.of(long)[-1] == "PhaseEntered"
+        await scheduler.report(Completed, long)
+        await asyncio.sleep(0.5)  # the queue brings it now, and is not heard
+        await eventually(lambda: idle(running))
+    assert scheduler.of(ready) == ["Started", "CancelledReport"]
+    assert shop.columns("item") == ["id"]
+
+
+@pytest.mark.parametrize("why", ["postponed", "paused"])
+async def test_what_only_waits_gives_its_slot_to_others(nats: NatsServer, shop: Shop, tmp_path: Path, why: str) -> None:
+    async with executor(nats.url, shop, tmp_path, slots=1) as running:
+        scheduler = running.scheduler
+        first = await scheduler.grant(
+            await scheduler.dispatch(alter(shop, "ADD COLUMN b int", postpone_completion=True))
+        )
+        await eventually(lambda: "ReadyToComplete" in scheduler.of(first))
+        if why == "paused":
+            await scheduler.write(first.evolve(paused=True))
+        sql = "CREATE TABLE item (id int PRIMARY KEY)"
+        second = await scheduler.grant(
+            await scheduler.dispatch(record_of(shop, StatementKind.CREATE_TABLE, "item", sql, strategy="mysql"))
+        )
+        await scheduler.report(Completed, second)
+        assert scheduler.of(first)[-1] == "ReadyToComplete"
+        with shop.table_in_use():
+            await scheduler.write(first.evolve(postpone_completion=False))
+            await eventually(lambda: shop.waiting_alters() == 1)
+            third = await scheduler.dispatch(alter(shop, "ADD COLUMN c int", "item"))
+            await asyncio.sleep(0.5)  # it has the slot again: nobody else could take this one
+            assert scheduler.of(third) == []
+        await scheduler.report(Completed, first)
+        await scheduler.grant(third)
+        await scheduler.report(Completed, third)
+
+
+async def cancelled_beside(scheduler: Scheduler, ready: Migration) -> None:
+    running = await scheduler.grant(ready)
+    await scheduler.report(CancelledReport, running)
+    await scheduler.records.delete(running.open_key)
 
 
 async def test_a_run_waits_for_a_fresh_word_while_nats_is_silent(

@@ -15,13 +15,14 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.names import SCRATCH_PREFIX
 from alterd_contracts.requests import CheckReply, CheckRequest
 from alterd_contracts.statement import Statement, StatementKind
+from alterd_contracts.states import Status
 from alterd_contracts.strategy import ShardView
 from alterd_executor.checking import Checker
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.mysql.scratch import sweep
 from alterd_runtime.plugins import Plugins
 from alterd_runtime.provision.nats_server import NatsServer
-from tests.integration.executor_support import alter, new_uuid, session
+from tests.integration.executor_support import alter, new_uuid, record_of, session
 from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
 
@@ -125,6 +126,49 @@ async def test_what_is_pending_counts_but_not_what_this_request_left_before(desk
     assert "1060" in error.message
     again = msgspec.structs.replace(desk.request(statement), migration_uuids=(pending.migration_uuid,))
     assert (await desk.checker.check(again)).errors == ()
+
+
+async def test_what_its_uuid_or_its_twin_has_done_or_will_do_is_not_tried_again(desk: Desk, shop: Shop) -> None:
+    """As the scheduler will not run it: the same uuid again, or the same statement in the same context."""
+    store = desk.bus.bucket(subjects.STATE)
+    shop.run("CREATE TABLE item (id int PRIMARY KEY)")
+    shop.run("ALTER TABLE item ADD COLUMN price int")
+    script = (
+        (CREATE, "item", "CREATE TABLE item (id int PRIMARY KEY)"),
+        (ALTER, "item", "ALTER TABLE item ADD COLUMN price int"),
+        (ALTER, "item", "ALTER TABLE item ADD COLUMN weight int"),
+    )
+    [create, price, weight] = [record_of(shop, *each, id=n, migration_context="c") for n, each in enumerate(script, 6)]
+
+    async def told(request: CheckRequest) -> tuple[list[str], tuple[int, ...]]:
+        reply = await desk.checker.check(request)
+        return [error.where["statement"].partition(":")[0] for error in reply.errors], reply.left_out
+
+    own = tuple(row.migration_uuid for row in (create, price, weight))
+    request = msgspec.structs.replace(desk.request(*script), migration_context="c")
+    again = msgspec.structs.replace(request, migration_uuids=own)
+    elsewhere = msgspec.structs.replace(request, migration_context="d")
+    assert await told(request) == (["1", "2"], ())
+    for row in (create, price):
+        done = row.evolve(migration_status=Status.COMPLETE)
+        await store.put(row.done_key, msgspec.json.encode(done))
+    await store.put(weight.done_key, msgspec.json.encode(weight.evolve(migration_status=Status.FAILED)))
+    assert await told(again) == ([], (0, 1))
+    # the scheduler refuses the uuids: what they would do is not asked
+    assert await told(msgspec.structs.replace(again, migration_context="d")) == ([], (0, 1, 2))
+    assert await told(request) == (["1", "2"], ())
+    for row in (create, price):
+        key = subjects.twin_key("commerce", "0", "c", row.migration_statement)
+        await store.put(key, row.migration_uuid.encode())
+    assert await told(request) == ([], (0, 1))
+    assert await told(elsewhere) == (["1", "2"], ())
+    # pending ones: the table is then as they will leave it
+    await store.put(weight.open_key, msgspec.json.encode(weight.evolve(migration_status=Status.QUEUED)))
+    assert await told(request) == ([], (0, 1, 2))
+    assert await told(again) == ([], (0, 1, 2))
+    assert await told(elsewhere) == (["1", "2", "3"], ())
+    more = (ALTER, "item", "ALTER TABLE item DROP COLUMN weight")
+    assert (await desk.check(more)).errors == ()
 
 
 async def test_a_parent_is_dropped_only_after_its_children(desk: Desk, shop: Shop) -> None:

@@ -17,10 +17,11 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact, ArtifactKind
 from alterd_contracts.requests import ThrottleCheck, Verdict
 from alterd_contracts.states import Status
-from alterd_executor.children import Nursery
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.throttling import Throttling
+from alterd_executor.watching import Following
 from alterd_executor.world import World
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.mysql import artifacts
@@ -103,6 +104,7 @@ async def yard(nats: NatsServer, shop: Shop, tmp_path: Path) -> AsyncIterator[Ya
             settings=ExecutorSettings(),
             strategies=Strategies(),
             records=bus.bucket(subjects.STATE),
+            following=Following(bus.bucket(subjects.STATE)),
             topology=bus.bucket(subjects.TOPOLOGY),
             progress=bus.bucket(subjects.PROGRESS),
             nursery=Nursery(),
@@ -144,6 +146,19 @@ async def test_a_view_goes_as_a_view_also_a_broken_one(yard: Yard, shop: Shop) -
         shop.run(f"CREATE VIEW `{name}` AS SELECT id FROM {source}")
     shop.run("DROP TABLE gone")
     assert await yard.collector.round() == 2
+    assert shop.tables() == ["customer"]
+
+
+async def test_what_a_later_attempt_works_with_is_none_of_a_cleanups_affair(yard: Yard, shop: Shop) -> None:
+    """The collector was paused after it had read the record, and the migration was retried meanwhile."""
+    first = alter(shop, "FORCE", attempt=1)
+    again = first.evolve(attempt=2)
+    old, live = await yard.artifact(first, age=None), await yard.artifact(again, age=None)
+    kept = await yard.artifact(again, age=-3600)
+    assert await yard.collector.collect(first) == 0
+    assert shop.tables() == sorted([live, kept, "customer"])
+    assert [yard.listed(name) for name in (old, live, kept)] == [False, True, True]
+    assert await yard.collector.collect(again) == 0
     assert shop.tables() == ["customer"]
 
 

@@ -253,6 +253,13 @@ def test_a_wrong_password_is_not_shown(shop: Shop, password: str) -> None:
     assert f"{address} refused user 'nobody': MySQL error 1045: Access denied" in caught.value.message
 
 
+def test_what_goes_over_the_network_is_encrypted_where_the_server_can(blocking: BlockingSession) -> None:
+    if blocking.value("SELECT COUNT(*) FROM performance_schema.tls_channel_status WHERE VALUE = 'Yes'"):
+        assert blocking.query("SHOW SESSION STATUS LIKE 'Ssl_version'")[0]["Value"].startswith("TLSv1.")
+    else:
+        assert blocking.query("SHOW SESSION STATUS LIKE 'Ssl_version'")[0]["Value"] == ""
+
+
 def test_nobody_there_and_no_such_schema(shop: Shop) -> None:
     with pytest.raises(ShardUnreachable, match=r"no MySQL answers at 127\.0\.0\.1:1: "):
         connect("127.0.0.1", 1, "root", "")

@@ -12,8 +12,10 @@ from typing import Any
 import pymysql
 import pytest
 
+from alterd_contracts.strategy import Wanted
 from alterd_contracts.topology import ServerAddress
 from alterd_executor.protocol import AnalyzedNow, RunCompleted
+from alterd_executor.task import RunTask
 from alterd_runtime.mysql.connect import connect
 from alterd_runtime.provision.server import Server
 from alterd_vitess import completing, cutover
@@ -263,6 +265,46 @@ async def test_the_threshold_bounds_what_is_done_under_the_lock(
     await completed(running, item)
     assert (thresholds[0], thresholds[-1]) == (6, 20)
     assert item.run("SELECT a FROM item WHERE id = 1") == [(-1,)]
+
+
+@pytest.mark.parametrize("slowly", [True, False])
+async def test_a_hold_that_is_put_on_during_the_drain_is_obeyed(
+    item: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slowly: bool
+) -> None:
+    """By a fresh word where the drain took long, else by what was heard meanwhile; a quick one asks once alone."""
+    asked, drains, answered = [], 0, asyncio.Event()
+
+    async def drain(self: Any, session: Any, keys: Any) -> None:
+        nonlocal drains
+        drains += 1
+        if drains == 1:
+            if slowly:
+                await session.execute("DO SLEEP(0.2)")
+                running.attempt.permitted = 0  # only a fresh question tells
+            else:
+                await answered.wait()  # with yes, at the beginning of the lock
+                await running.attempt.task.hear(Wanted(may_complete=False))
+        await whole(self, session, keys)
+
+    async def may_complete(self: RunTask) -> bool:
+        asked.append(drains)
+        answered.clear()
+        answer = await really(self)
+        answered.set()
+        return answer
+
+    whole, really = cutover.CutOver._drain, RunTask.may_complete
+    monkeypatch.setattr(cutover.CutOver, "_drain", drain)
+    monkeypatch.setattr(RunTask, "may_complete", may_complete)
+    running = await ready(item, tmp_path)
+    await running.attempt.permit()
+    await running.until_message("completion was postponed or cancelled meanwhile")
+    assert item.columns("item") == ["id", "a"]
+    assert asked.count(1) == slowly
+    asked.clear()
+    await running.attempt.want(force_cutover=True)  # also ends the pause
+    await completed(running, item)
+    assert asked == [1, 1]  # before the lock, and at its beginning
 
 
 async def test_force_cut_over_after_counts_from_the_first_time_it_was_due_over_dead_attempts(

@@ -24,7 +24,10 @@ from alterd_contracts.errors import (
 
 COMMANDS = [
     *("demo", "up", "sandbox", "keyspace", "submit", "show", "watch", "cancel", "retry"),
-    *("complete", "postpone-complete", "force-cutover", "cutover-threshold"),
+    *("sql", "shell", "vexec"),
+    *("launch", "complete", "postpone-complete", "force-cutover", "unforce-cutover", "cutover-threshold"),
+    *("pause", "resume", "hold", "release", "priority", "throttle", "unthrottle", "throttled"),
+    *("cleanup", "purge", "history"),
     *("events", "logs", "doctor", "plugins", "serve", "config"),
 ]
 
@@ -86,6 +89,12 @@ def test_version(run: Run) -> None:
         (("submit", "-k", "shop", "--uuid", "x", "drop table t"), "uuid 'x' is malformed"),
         (("cancel", "x"), "uuid 'x' is malformed"),
         (("complete", "x"), "uuid 'x' is malformed"),
+        (("launch", "x"), "uuid 'x' is malformed"),
+        (("throttle", "x", "--expire", "soon"), "'soon' is no duration"),
+        (("throttle", "x"), "uuid 'x' is malformed"),
+        (("priority", "x", "high"), "invalid value for 'N': Input should be a valid integer"),
+        (("pause", "9e8a9249_3976_11ed_9442_0a43f95f28a3", "-c", "deploy"), "a context chooses among all"),
+        (("history", "x"), "uuid 'x' is malformed"),
         (("cutover-threshold", "x", "soon"), "'soon' is no duration"),
         (("cutover-threshold", "x", "31s"), "a cut-over threshold of 31 s is out of range"),
         (("logs", "x"), "uuid 'x' is malformed"),

@@ -11,7 +11,8 @@ import pytest
 from alterd_cli import supervision, watching
 from alterd_cli.doctor import nats
 from alterd_cli.output import echo_fields, echo_table, fitting, one_line, seconds
-from alterd_cli.records import Latest, Selection, document, joined
+from alterd_cli.records import Latest, document, joined
+from alterd_cli.selection import Selection
 from alterd_cli.views import Lines
 from alterd_cli.views_bars import Bars
 from alterd_contracts.errors import InvalidName

@@ -13,6 +13,7 @@ import pytest
 
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import UnknownStrategy
+from alterd_contracts.migration import Migration
 from alterd_contracts.strategy import Facts, Recovery, StartOver, Strategy, Task
 from alterd_contracts.topology import ServerAddress
 from alterd_executor.programs import run_program
@@ -78,6 +79,18 @@ async def test_garbage_on_the_socket_is_named() -> None:
         parent.close()
 
 
+RECORD = Migration(
+    id=1,
+    migration_uuid="9e8a9249_3976_11ed_9442_0a43f95f28a3",
+    keyspace="shop",
+    shard="0",
+    mysql_schema="shop",
+    mysql_table="t",
+    migration_statement="alter table t add i int",
+    strategy="vitess",
+)
+
+
 def test_a_password_is_in_no_text_form() -> None:
     access = Access(primary=ServerAddress("h", 1), replicas=(), user="u", password="hunter2")
     assert "hunter2" not in f"{access} {access!r}"
@@ -85,7 +98,7 @@ def test_a_password_is_in_no_text_form() -> None:
 
 async def test_without_a_word_of_the_throttler_a_run_waits_and_says_so() -> None:
     sent: list[msgspec.Struct] = []
-    throttle = RunThrottle("", sent.append)
+    throttle = RunThrottle("", sent.append, RECORD)
     waiting = asyncio.create_task(throttle.wait("copy"))
     await eventually(lambda: sent == [ThrottledNow(app="copy", reason="no word from the throttler")])
     throttle.hear(VerdictNow(go=False, reason="lag 7.3 > 5.0", valid_seconds=5))
@@ -98,9 +111,37 @@ async def test_without_a_word_of_the_throttler_a_run_waits_and_says_so() -> None
     assert sent[-1] == UnthrottledNow()
 
 
+@pytest.mark.parametrize("app", [RECORD.migration_uuid, "online-ddl", "copy"])
+async def test_what_a_user_throttles_waits_under_each_of_its_names(app: str) -> None:
+    throttle = RunThrottle("", lambda _: None, RECORD)
+    throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60, denied={app: 1.0, "another": 1.0}))
+    assert throttle.judge("copy") == f"{app} is throttled by a user"
+    throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60, denied={"another": 1.0}))
+    assert throttle.judge("copy") == ""
+
+
+async def test_a_ratio_lets_the_rest_of_the_questions_pass() -> None:
+    throttle = RunThrottle("", lambda _: None, RECORD)
+    throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60, denied={"online-ddl": 0.5}))
+    answers = [throttle.judge("copy") for _ in range(2000)]
+    assert 800 < answers.count("") < 1200
+    assert set(answers) == {"", "online-ddl is throttled by a user, ratio 0.5"}
+
+
+async def test_a_paused_run_gets_no_go_until_it_is_resumed() -> None:
+    throttle = RunThrottle("", lambda _: None, RECORD.evolve(paused=True))
+    throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60))
+    waiting = asyncio.create_task(throttle.wait("copy"))
+    await asyncio.sleep(0)
+    assert throttle.judge() == "paused"
+    throttle.pause(False)
+    assert await waiting >= 0
+    assert throttle.judge() == ""
+
+
 async def test_the_last_that_waits_says_when_it_is_over_and_who_may_go_says_nothing() -> None:
     sent: list[msgspec.Struct] = []
-    throttle = RunThrottle("", sent.append)
+    throttle = RunThrottle("", sent.append, RECORD)
     waiting = [asyncio.create_task(throttle.wait(app)) for app in ("copy", "apply")]
     await eventually(lambda: len(sent) == 2)
     waiting[0].cancel()

@@ -11,7 +11,7 @@ import pytest
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import AlterdError, Fenced, LostSession, StatementFailed
 from alterd_contracts.migration import Migration
-from alterd_contracts.strategy import AlreadyCompleted, Facts, Recovery, StartOver, Strategy, Task, Wanted
+from alterd_contracts.strategy import AlreadyCompleted, Facts, Recovery, Resume, StartOver, Strategy, Task, Wanted
 from alterd_executor.protocol import Ending, RunCancelled, RunCompleted, RunFailed, RunFenced, RunReleased
 from alterd_executor.runner import RunnerTask, drive
 from tests.support import eventually
@@ -207,3 +207,30 @@ async def test_a_result_that_came_with_the_cancel_counts() -> None:
     await eventually(lambda: bool(strategy.calls))
     stage.cancel()
     assert await driving == RunCompleted(message="was faster")
+
+
+@pytest.mark.parametrize(
+    ("losses", "resumable", "found", "ends"),
+    [
+        (1, False, StartOver(), RunCompleted),
+        (2, False, StartOver(), RunFailed),
+        (9, True, StartOver(), RunCompleted),
+        (2, False, Resume(), RunCompleted),
+        (2, False, DONE, RunCompleted),
+    ],
+)
+async def test_what_cannot_be_resumed_begins_anew_once_by_itself(
+    losses: int, resumable: bool, found: Recovery, ends: type[Ending]
+) -> None:
+    async def run(_task: Task) -> Facts:
+        return Facts()
+
+    stage = Stage(attempt=losses + 1)
+    stage.migration = stage.migration.evolve(losses=losses, resumable=resumable)
+    strategy = Told(run, found)
+    ending = await go(strategy, stage)
+    assert isinstance(ending, ends)
+    if isinstance(ending, RunFailed):
+        assert (ending.error.code, ending.error.retryable) == ("run_lost", True)
+        assert "run" not in strategy.calls
+        assert strategy.calls[-1] == "cleanup"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from alterd_contracts.declaration import Declaration, KindDeclaration
@@ -10,9 +11,14 @@ from alterd_contracts.flags import CUT_OVER_THRESHOLD, POSTPONE_COMPLETION, RETA
 from alterd_contracts.inputs import Choices
 from alterd_contracts.requests import CheckReply, DdlRequest
 from alterd_contracts.statement import Statement, StatementKind, masked
+from alterd_contracts.strategy import Strategy
+from alterd_direct.direct import Direct
+from alterd_direct.mysql import Mysql
 from alterd_intake import resolve
 from alterd_intake.checking import judge
 from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
+from alterd_vitess.vitess import Vitess
+from tests.unit.test_scheduler_rules import request as submission
 
 UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"
 ALTER = Statement(kind=StatementKind.ALTER_TABLE, ddl_action="alter", table="t", sql="alter", original="alter")
@@ -36,6 +42,7 @@ def request(**fields: object) -> DdlRequest:
 def test_malformed_names_are_refused(fields: dict[str, object]) -> None:
     [error] = resolve.check_names(request(**fields))
     assert error.code == "invalid_name"
+    assert error.hint
 
 
 def test_uuids_are_the_same_for_every_delivery() -> None:
@@ -78,6 +85,7 @@ def test_a_kind_that_the_strategy_does_not_declare_is_refused() -> None:
     [error] = resolve.check_kinds([ALTER], declared)
     assert error.code == "unsupported_statement"
     assert error.where["statement"] == "1: alter"
+    assert error.hint == "submit this statement with another strategy: `alterd plugins` says what each one runs"
 
 
 def test_the_same_error_on_several_shards_is_told_once() -> None:
@@ -120,3 +128,64 @@ def test_a_statement_s_label_is_short_and_has_its_number() -> None:
     )
     assert long.label.startswith("7: alter table t x x")
     assert len(long.label) <= 83
+
+
+@pytest.mark.parametrize("flag", ["postpone-completion", "in-order-completion"])
+def test_a_promise_that_the_strategy_cannot_keep_is_refused(flag: str) -> None:
+    declared = Mysql().declare()
+    setting = parse_ddl_strategy(f"mysql --{flag}")
+    create = msgspec.structs.replace(ALTER, kind=StatementKind.CREATE_TABLE, number=2)
+    [error] = resolve.check_promises([ALTER, create], declared, check_options(setting, declared))
+    assert error.code == "invalid_strategy"
+    assert f"--{flag} is not supported for alter_table in the strategy mysql" in error.message
+    assert error.where["statement"] == "1: alter"
+    assert resolve.check_promises([ALTER], Vitess().declare(), check_options(setting, Vitess().declare())) == []
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kind", "concurrent", "immediate", "exclusive"),
+    [
+        (Vitess(), StatementKind.ALTER_TABLE, True, False, ("copy",)),
+        (Vitess(), StatementKind.DROP_TABLE, True, True, ()),
+        (Mysql(), StatementKind.ALTER_TABLE, False, False, ("running",)),
+        (Mysql(), StatementKind.CREATE_VIEW, True, True, ()),
+    ],
+)
+def test_what_is_declared_goes_into_the_record(
+    strategy: Strategy, kind: StatementKind, concurrent: bool, immediate: bool, exclusive: tuple[str, ...]
+) -> None:
+    declared = strategy.declare()
+    given = check_options(parse_ddl_strategy("x --allow-concurrent --postpone-launch --singleton"), declared, kind)
+    chosen = resolve.choices_of(given, declared.kind(kind))
+    assert (chosen.allow_concurrent, chosen.is_immediate_operation) == (concurrent, immediate)
+    assert (chosen.exclusive_phases, chosen.postpone_launch) == (exclusive, True)
+    assert not set(chosen.tail_phases) & set(exclusive)
+    assert resolve.singletons_of(given) == ("singleton",)
+
+
+@pytest.mark.parametrize("kind", StatementKind)
+def test_by_direct_only_an_alter_needs_the_exclusive_place(kind: StatementKind) -> None:
+    """CREATE, DROP and views begin during another one's copy, as by every strategy."""
+    chosen = resolve.choices_of(
+        check_options(parse_ddl_strategy("direct"), Direct().declare()), Direct().declare().kind(kind)
+    )
+    assert bool(chosen.exclusive_phases) == (kind is StatementKind.ALTER_TABLE)
+
+
+def test_a_special_plan_counts_where_all_shards_that_answer_agree() -> None:
+    plan = '{"operation":"instant-ddl"}'
+    away = ShardUnreachable("away")
+    checked = judge({"a": CheckReply(special_plans=(plan, "")), "b": CheckReply(special_plans=(plan, plan)), "c": away})
+    assert checked.special_plans == (plan, "")
+    assert judge({"a": CheckReply(special_plans=(plan,)), "b": CheckReply()}).special_plans == ()
+    # nothing was tried there: it is complete, or pending
+    there = CheckReply(left_out=(0,))
+    assert judge({"a": CheckReply(special_plans=(plan, plan)), "b": there}).special_plans == (plan, "")
+    assert judge({"a": there, "b": there}).special_plans == ()
+    sent = submission("r1")
+    [item] = sent.submitted
+    sent = msgspec.structs.replace(sent, submitted=(item, item))
+    first, second = resolve.with_special_plans(sent, checked.special_plans).submitted
+    assert (first.choices.special_plan, first.choices.is_immediate_operation) == (plan, True)
+    assert second == item
+    assert resolve.with_special_plans(sent, ()) == sent

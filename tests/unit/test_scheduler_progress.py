@@ -149,3 +149,16 @@ def test_a_retry_begins_at_zero() -> None:
     [new] = decide_control(control, Known([failed]), Moment(now=NOW, input_seq=10)).records
     assert numbers(new) == (0, 0, 0.0)
     assert (new.cutover_attempts, new.last_cutover_attempt_timestamp, new.last_throttled_timestamp) == (0, None, None)
+
+
+@pytest.mark.parametrize("immediate", [True, False])
+def test_what_is_immediate_is_ready_to_complete_whenever_it_has_not_begun(immediate: bool) -> None:
+    """Released, lost and retried alike."""
+    row = running(is_immediate_operation=immediate, ready_to_complete=True)
+    lost = orphaned(row, lambda *_: False, Moment(now=NOW))
+    assert lost is not None
+    control = Control(command=Command.RETRY, keyspace="commerce", migration_uuid=UUID)
+    failed = row.evolve(migration_status=Status.FAILED)
+    [retried] = decide_control(control, Known([failed]), Moment(now=NOW, input_seq=10)).records
+    for new in (after(row, ReleasedReport, reason="the executor stops"), lost, retried):
+        assert new.ready_to_complete == immediate, new

@@ -191,6 +191,7 @@ def test_a_command_for_an_unknown_migration_is_told_so() -> None:
     outcome = decide_control(control, Known([]), at()).outcome
     assert isinstance(outcome, Refusal)
     assert outcome.errors[0].code == UnknownMigration.code
+    assert "alterd show" in outcome.errors[0].hint
 
 
 def test_the_first_executor_that_asks_is_granted_the_attempt() -> None:

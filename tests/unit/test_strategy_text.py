@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import InvalidStrategy
-from alterd_contracts.flags import FlagDeclaration, FlagKind
+from alterd_contracts.flags import QUEUE_FLAGS, FlagDeclaration, FlagKind
 from alterd_contracts.statement import StatementKind
+from alterd_contracts.strategy import Strategy
+from alterd_direct.direct import Direct
+from alterd_direct.mysql import Mysql
 from alterd_runtime.ddl_strategy import Options, check_options, parse_ddl_strategy
 from alterd_runtime.ddl_strategy.durations import parse_duration
+from alterd_vitess.vitess import Vitess
 
 MANAGED = Declaration(
     strategy="mysql",
@@ -29,6 +33,9 @@ MANAGED = Declaration(
         ),
         FlagDeclaration(name="retain-artifacts", kind=FlagKind.DURATION),
         FlagDeclaration(name="label", kind=FlagKind.TEXT, default="none"),
+        FlagDeclaration(
+            name="source", kind=FlagKind.TEXT, kinds=(StatementKind.ALTER_TABLE,), values=("primary", "replica")
+        ),
     ),
     reserved_flags=("table", "execute"),
 )
@@ -95,6 +102,7 @@ def test_values_and_defaults() -> None:
         "cut-over-threshold": 15.0,
         "retain-artifacts": 0.0,
         "label": "a b",
+        "source": "",
     }
     assert found.given == {"allow-concurrent", "cut-over-threshold", "label"}
     assert (found.on("allow-concurrent"), found.on("label"), found.on("absent")) == (True, False, False)
@@ -107,6 +115,35 @@ def test_values_and_defaults() -> None:
         "none",
     )
     assert bare.given == frozenset()
+
+
+def test_a_value_may_itself_be_in_double_quotes() -> None:
+    found = options("""mysql '--cut-over-threshold="15s"' --label='"a b"' '--source="replica"'""")
+    assert found.seconds("cut-over-threshold") == 15.0
+    assert (found.text("label"), found.text("source")) == ("a b", "replica")
+    assert options("""mysql --cut-over-threshold='""'""").seconds("cut-over-threshold") == 10.0
+    assert refused("""mysql --cut-over-threshold='"15s'""").hint
+    assert options("""gh-ost --tool='"as it is"'""", TOOL).passed == ('--tool="as it is"',)
+
+
+def test_a_value_that_is_none_of_those_there_are_is_refused_whatever_the_statement() -> None:
+    for kind in (None, *StatementKind):
+        with pytest.raises(InvalidStrategy, match="--source is primary or replica, not 'elsewhere'") as caught:
+            options("mysql --source=elsewhere", kind=kind)
+        assert caught.value.hint == "write --source=primary"
+    assert options("mysql --source=").text("source") == ""
+
+
+def test_a_value_out_of_range_is_refused_with_a_hint() -> None:
+    assert refused("mysql --cut-over-threshold=31s").hint == "write it like --cut-over-threshold=10s; 0 is the default"
+
+
+def test_whose_binlog_is_read_is_checked_for_every_statement() -> None:
+    declaration = Vitess().declare()
+    for kind in (None, StatementKind.CREATE_TABLE, StatementKind.ALTER_TABLE):
+        with pytest.raises(InvalidStrategy, match="primary or replica"):
+            options("vitess --binlog-source=x", declaration, kind)
+        assert options("vitess --binlog-source=primary", declaration, kind).values
 
 
 def test_the_last_one_counts() -> None:
@@ -249,3 +286,38 @@ def test_no_text_makes_it_fail_otherwise(text: str) -> None:
             parse_duration(text)
         except InvalidStrategy as error:
             assert error.message  # noqa: PT017
+
+
+@pytest.mark.parametrize("declaration", [MANAGED, TOOL])
+@pytest.mark.parametrize("text", ["--declarative", "-declarative", "--declarative=true"])
+def test_what_is_not_there_yet_is_said_to_be(text: str, declaration: Declaration) -> None:
+    assert "--declarative is not there yet" in refused(f"x {text}", declaration).message
+
+
+@pytest.mark.parametrize("flag", QUEUE_FLAGS)
+def test_each_flag_of_the_queue_is_a_switch_with_one_dash_or_two(flag: FlagDeclaration) -> None:
+    for strategy in (Vitess(), Mysql()):
+        declared = strategy.declare()
+        for dashes in ("-", "--"):
+            assert options(f"x {dashes}{flag.name}", declared).on(flag.name)
+        assert not options("x", declared).on(flag.name)
+        assert "takes no value" in refused(f"x --{flag.name}=true", declared).message
+        assert f"--{flag.name}" in refused(f"direct --{flag.name}", Direct().declare()).message
+
+
+@pytest.mark.parametrize("strategy", [Vitess(), Mysql(), Direct()])
+def test_vitess_own_test_mode_is_unknown(strategy: Strategy) -> None:
+    assert "invalid flags" in refused("x --vreplication-test-suite", strategy.declare()).message
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("", 10), ("=0", 10), ("=5s", 5), ("=30s", 30), ("=4999ms", None), ("=31s", None), ("=x", None)],
+)
+def test_the_cut_over_threshold_in_full(text: str, seconds: float | None) -> None:
+    written = f"vitess --cut-over-threshold{text}" if text else "vitess"
+    declared = Vitess().declare()
+    if seconds is None:
+        refused(written, declared)
+    else:
+        assert options(written, declared).seconds("cut-over-threshold") == seconds

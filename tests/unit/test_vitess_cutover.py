@@ -81,7 +81,7 @@ class TestFlags:
             (Vitess(), "--force-cut-over-after"),
             (Vitess(), "--retain-artifacts=10ms"),
             (Vitess(), "--analyze-table=true"),
-            (Mysql(), "--postpone-completion"),
+            (Direct(), "--postpone-completion"),
             (Mysql(), "--allow-zero-in-date"),
             (Mysql(), "--force-cut-over-after=1s"),
             (Direct(), "--retain-artifacts=1h"),

@@ -108,6 +108,14 @@ def test_a_new_date_needs_a_default() -> None:
         mapped(source, shadow, "ADD d DATE NOT NULL")
 
 
+def test_a_table_without_rows_needs_none_and_rows_that_come_are_refused() -> None:
+    source = table([column("id", "int")], [index("PRIMARY", "id")])
+    shadow = table([column("id", "int"), column("d", "date")], [index("PRIMARY", "id")])
+    clauses = split_alter("ALTER TABLE t ADD COLUMN d date NOT NULL").clauses
+    found = map_tables(source, shadow, clauses, empty=True)
+    assert [each.expression for each in found.filled if each.name == "d"] == ["NULL"]
+
+
 @pytest.mark.parametrize(
     ("columns", "indexes", "why"),
     [

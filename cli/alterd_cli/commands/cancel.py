@@ -18,23 +18,27 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "alterd cancel 9e8a9249_3976_11ed_9442_0a43f95f28a3",
             "alterd cancel 9e8a9249_3976_11ed_9442_0a43f95f28a3 --shard -80",
+            'alterd cancel all -k shop -m "wrong deploy"',
         ),
     )(cancel)
 
 
 def cancel(
-    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration.", show_default=False)],
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
     shard: ShardOption = None,
     keyspace: KeyspaceOption = "",
     message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
+    context: Annotated[
+        str, typer.Option("--migration-context", "-c", metavar="TEXT", help="Of all, those of it.", show_default=False)
+    ] = "",
     output: OutputOption = Output.TABLE,
     nats: NatsOption = "",  # noqa: ARG001
 ) -> int | None:
-    """Cancel a migration.
+    """Cancel a migration, or all that are pending.
 
     What has not begun never does; what runs is ended and leaves the table as it was.
     """
     from alterd_cli.controls import command
     from alterd_contracts.requests import Command
 
-    return asyncio.run(command(Command.CANCEL, uuid, keyspace, shard or (), message, output))
+    return asyncio.run(command(Command.CANCEL, uuid, keyspace, shard or (), message, output, migration_context=context))

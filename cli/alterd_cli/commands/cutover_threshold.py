@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cutover_threshold(
-    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration.", show_default=False)],
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
     threshold: Annotated[
         str, typer.Argument(metavar="DURATION", help="5s to 30s; 0 for the default, 10s.", show_default=False)
     ],

@@ -18,15 +18,19 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "alterd postpone-complete 9e8a9249_3976_11ed_9442_0a43f95f28a3",
             "alterd postpone-complete 9e8a9249_3976_11ed_9442_0a43f95f28a3 -m 'not before tonight'",
+            "alterd postpone-complete all -k shop",
         ),
     )(postpone_complete)
 
 
 def postpone_complete(
-    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration.", show_default=False)],
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
     shard: ShardOption = None,
     keyspace: KeyspaceOption = "",
     message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
+    context: Annotated[
+        str, typer.Option("--migration-context", "-c", metavar="TEXT", help="Of all, those of it.", show_default=False)
+    ] = "",
     output: OutputOption = Output.TABLE,
     nats: NatsOption = "",  # noqa: ARG001
 ) -> int | None:
@@ -37,4 +41,6 @@ def postpone_complete(
     from alterd_cli.controls import command
     from alterd_contracts.requests import Command
 
-    return asyncio.run(command(Command.POSTPONE_COMPLETE, uuid, keyspace, shard or (), message, output))
+    return asyncio.run(
+        command(Command.POSTPONE_COMPLETE, uuid, keyspace, shard or (), message, output, migration_context=context)
+    )

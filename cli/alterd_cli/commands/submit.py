@@ -79,7 +79,7 @@ def submit(
     from alterd_cli import link, requests
 
     request = requests.build(
-        _script(sql, file),
+        script(sql, file),
         keyspace=keyspace,
         strategy=strategy,
         context=context,
@@ -90,7 +90,7 @@ def submit(
     return asyncio.run(requests.submit(request, wait=wait, output=output, settings=settings))
 
 
-def _script(sql: str | None, file: Path | None) -> str:
+def script(sql: str | None, file: Path | None) -> str:
     """Raises `InvalidInput`."""
     from alterd_contracts.errors import InvalidInput
 

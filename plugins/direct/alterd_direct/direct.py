@@ -13,11 +13,17 @@ class Direct(AsItIs):
     """Every statement as it is: DROP really drops. Cannot be postponed, reverted or throttled."""
 
     def declare(self) -> Declaration:
-        phases = (Phase(name=RUNNING, exclusive=True),)
         return Declaration(
             strategy="direct",
             version=__version__,
-            kinds=tuple(KindDeclaration(kind=kind, phases=phases) for kind in StatementKind),
+            kinds=tuple(
+                KindDeclaration(
+                    kind=kind,
+                    phases=(Phase(name=RUNNING, exclusive=kind is StatementKind.ALTER_TABLE),),
+                    cuts_over=False,
+                )
+                for kind in StatementKind
+            ),
             waits=True,
             flags=(ALLOW_ZERO_IN_DATE,),
         )

@@ -31,6 +31,17 @@ async def remember(task: Task, session: Session, remembered: Remembered) -> None
         )
 
 
+async def take_back(task: Task, session: Session) -> None:
+    """What this attempt wrote down: its statement was refused. Raises `Fenced`."""
+    record = task.migration
+    async with task.fenced(session):
+        await session.execute(
+            f"DELETE FROM {STATEMENTS} WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s"
+            " AND `attempt` = %s",
+            (record.keyspace, record.shard, record.migration_uuid, task.attempt),
+        )
+
+
 async def recall(session: Session, record: Migration, last_attempt: int) -> list[Remembered]:
     """What the attempts of this try wrote down, the last one first; earlier tries have nothing to say."""
     rows = await session.query(

@@ -39,7 +39,17 @@ KINDS = tuple(kind for kind in StatementKind if kind is not StatementKind.ALTER_
 def managed_kinds() -> tuple[KindDeclaration, ...]:
     """What a managed strategy declares beside its ALTER TABLE."""
     return tuple(
-        KindDeclaration(kind=kind, phases=(Phase(name=RUNNING),), concurrent=True, runner="statement") for kind in KINDS
+        KindDeclaration(
+            kind=kind,
+            phases=(Phase(name=RUNNING),),
+            concurrent=True,
+            postpone_completion=True,
+            in_order_completion=True,
+            immediate=True,
+            cuts_over=False,
+            runner="statement",
+        )
+        for kind in KINDS
     )
 
 

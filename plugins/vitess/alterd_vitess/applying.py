@@ -57,6 +57,8 @@ class Applying:
             if not run.touched.waiting:
                 await run.bell.heard()
                 continue
+            while run.task.wanted.paused:  # what a throttler only slows, a pause stops
+                await run.task.wanted_changed()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SLOWED):
                     await run.task.throttle.wait(APP)

@@ -41,6 +41,10 @@ LOCK_PATIENCE = 0.3
 """Seconds to wait for the locks: every new statement on the table waits with us."""
 HOLD_PATIENCE = 1.0
 """Seconds for the stream, and for the answer whether the migration may complete, under the lock."""
+FRESH = 0.05
+"""Seconds for which the answer is believed: it is asked for at the beginning of the lock, and again after a long drain.
+Usually nothing is added to the lock by it."""
+POSTPONED = "completion was postponed or cancelled meanwhile"
 RENAME_PATIENCE = 1.0
 IDLE = 3
 """Seconds after which the server ends the locking session when it hears nothing: this process was stopped."""
@@ -112,7 +116,7 @@ class CutOver:
             locks_are_had()
             locked = time.monotonic()
             failpoint("vitess.locked")
-            may_complete = asyncio.create_task(run.task.may_complete())
+            asked, may_complete = time.monotonic(), asyncio.create_task(run.task.may_complete())
             try:
                 async with asyncio.timeout(threshold):
                     await run.task.check_fence(session)
@@ -137,9 +141,9 @@ class CutOver:
                     if different := await run.checks.under_lock(session):
                         raise NotNow(different)
                     await self._carry_counter(session, counter)
-                    if not await _within(HOLD_PATIENCE, may_complete, "no word whether it may complete"):
-                        raise NotNow("completion was postponed or cancelled meanwhile")
+                    await _permitted(may_complete)
                     await relations.before(session)
+                    await self._still_permitted(asked)
                 await self._rename(session)
             except StatementFailed as error:
                 raise NotNow(error.message) from error
@@ -153,6 +157,14 @@ class CutOver:
             await relations.after(session)
         failpoint("vitess.unlocked")
         return Swapped(locking=locked - began, holding=time.monotonic() - locked, keys=len(keys)), []
+
+    async def _still_permitted(self, asked: float) -> None:
+        """`asked`: when it was asked last, in monotonic seconds. A hold that was put on since is obeyed."""
+        task = self._run.task
+        if time.monotonic() - asked > FRESH:
+            await _permitted(task.may_complete())
+        if not task.wanted.may_complete:  # what was heard costs nothing to look at
+            raise NotNow(POSTPONED)
 
     @contextlib.asynccontextmanager
     async def _lock(self, session: Session, relations: Relations) -> AsyncIterator[None]:
@@ -250,6 +262,11 @@ async def _within(seconds: float, work: Awaitable[T], otherwise: str) -> T:
             return await work
     except TimeoutError as error:
         raise NotNow(otherwise) from error
+
+
+async def _permitted(answer: Awaitable[bool]) -> None:
+    if not await _within(HOLD_PATIENCE, answer, "no word whether it may complete"):
+        raise NotNow(POSTPONED)
 
 
 async def _unlock(session: Session) -> None:

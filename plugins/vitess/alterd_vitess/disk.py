@@ -144,11 +144,14 @@ def shown(size: int) -> str:
 async def look(
     session: Session, schema: str, source: Table, shadow: Table, definition: str, settings: VitessSettings
 ) -> Room:
-    """The room for a copy of the real table of `schema`. `definition`: its SHOW CREATE TABLE."""
+    """The room for a copy of the real table of `schema`, which may be yet to be made: by the same script, or by a
+    pending migration. `definition`: its SHOW CREATE TABLE.
+    """
     await session.execute("SET SESSION information_schema_stats_expiry = 0")
-    [row] = await session.query(_SIZES, (schema, source.name))
+    rows = await session.query(_SIZES, (schema, source.name))
+    sizes = Sizes(int(rows[0]["data"]), int(rows[0]["indexes"])) if rows else Sizes(0, 0)
     server = await _server(session)
-    wanted = needed(Sizes(int(row["data"]), int(row["indexes"])), source, shadow, compressed=bool(server["compressed"]))
+    wanted = needed(sizes, source, shadow, compressed=bool(server["compressed"]))
     if not await asyncio.to_thread(is_here, str(server["datadir"]), str(server["uuid"])):
         return Budget(settings.disk_budget, wanted.all) if settings.disk_budget else Unknown(wanted.all)
     data, binlog = _folders(server, definition)

@@ -75,8 +75,9 @@ async def _until_swapped(run: Run, proof: Proof, applying: Applying, looking: Se
 
 async def _work(run: Run, following: Following, applying: Applying, looking: Session) -> Swapped:
     await following.began.wait()
-    await run.task.phase("copy")
-    run.stage = "copying"
+    if run.copy.pending:  # a tail that is taken up again needs no place among those who copy
+        await run.task.phase("copy")
+        run.stage = "copying"
     began, resumed = time.monotonic(), run.rows_copied > 0
     await Copying(run, applying).to_the_end()
     copying = time.monotonic() - began

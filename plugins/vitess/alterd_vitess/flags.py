@@ -6,12 +6,12 @@ import msgspec
 
 from alterd_contracts import __version__
 from alterd_contracts.declaration import Declaration
-from alterd_contracts.errors import InvalidStrategy
 from alterd_contracts.flags import (
     ALLOW_ZERO_IN_DATE,
     CUT_OVER_THRESHOLD,
     DEFAULT_CUT_OVER_THRESHOLD,
-    POSTPONE_COMPLETION,
+    PREFER_INSTANT_DDL,
+    QUEUE_FLAGS,
     RETAIN_ARTIFACTS,
     FlagDeclaration,
     FlagKind,
@@ -32,6 +32,7 @@ PRIMARY, REPLICA = "primary", "replica"
 BINLOG_SOURCE = FlagDeclaration(
     name="binlog-source",
     kind=FlagKind.TEXT,
+    values=(PRIMARY, REPLICA),
     kinds=ALTERS,
     help="primary or replica: whose binlog tells which rows are written meanwhile; without it as the executor is set",
 )
@@ -48,12 +49,13 @@ UNSAFE_ALLOW_FOREIGN_KEYS = FlagDeclaration(
     help="change tables that take part in foreign keys, where that can be done without losing any",
 )
 FLAGS = (
+    *QUEUE_FLAGS,
     ALLOW_ZERO_IN_DATE,
     ANALYZE_TABLE,
     BINLOG_SOURCE,
     CUT_OVER_THRESHOLD,
     FORCE_CUT_OVER_AFTER,
-    POSTPONE_COMPLETION,
+    PREFER_INSTANT_DDL,
     RETAIN_ARTIFACTS,
     UNSAFE_ALLOW_FOREIGN_KEYS,
 )
@@ -66,6 +68,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     zero_dates: bool = False
     analyze_source: bool = False
     foreign_keys: bool = False
+    instant: bool = False
+    """Where MySQL can."""
     force_after: float = 0.0
     """0: never."""
     binlog_source: str = ""
@@ -75,17 +79,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, record: Migration) -> Asked:
         """Raises `InvalidStrategy`."""
         options = options_of(record, _READ_BY)
-        source = options.text(BINLOG_SOURCE.name)
-        if source not in {"", PRIMARY, REPLICA}:
-            raise InvalidStrategy(
-                f"--{BINLOG_SOURCE.name} is primary or replica, not {source!r}", flag=BINLOG_SOURCE.name
-            )
         return cls(
             zero_dates=options.on(ALLOW_ZERO_IN_DATE.name),
             analyze_source=options.on(ANALYZE_TABLE.name),
             foreign_keys=options.on(UNSAFE_ALLOW_FOREIGN_KEYS.name),
+            instant=options.on(PREFER_INSTANT_DDL.name),
             force_after=options.seconds(FORCE_CUT_OVER_AFTER.name),
-            binlog_source=source,
+            binlog_source=options.text(BINLOG_SOURCE.name),
         )
 
     def forced(self, wanted: Wanted, due_for: float) -> bool:

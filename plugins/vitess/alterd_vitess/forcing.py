@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from alterd_contracts.errors import StatementFailed
-from alterd_contracts.strategy import Session
+from alterd_contracts.migration import Migration
+from alterd_contracts.strategy import Session, Task
 from alterd_runtime.mysql.sidecar import CUTOVERS
 from alterd_vitess.blockers import Blocker, End, Place, blockers
 from alterd_vitess.flags import AT_ONCE, Asked
 from alterd_vitess.memory import whose
-from alterd_vitess.run import Run
 from alterd_vitess.sessions import errno
 
 UNKNOWN_THREAD = 1094
@@ -24,10 +25,19 @@ LOOK_AGAIN = 0.05
 """Seconds between two looks while the lock is waited for."""
 
 
+class Forced(Protocol):
+    """What wants its way."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def record(self) -> Migration: ...
+
+
 class Forcing:
     """Ends blockers of one run. `session` looks and kills."""
 
-    def __init__(self, run: Run, session: Session) -> None:
+    def __init__(self, run: Forced, session: Session) -> None:
         self._run, self._session = run, session
         self.places: list[Place] = []
         """The tables that are to be locked."""
@@ -88,7 +98,7 @@ class Forcing:
         return time.monotonic() - self._due_since
 
 
-async def _remembered(run: Run, session: Session) -> float:
+async def _remembered(run: Forced, session: Session) -> float:
     """Seconds since the try's cut-over was due first, by the server's clock; from now on, unless it is known."""
     keys = "`keyspace`, `shard`, `migration_uuid`, `first_attempt`"
     mine = "`keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s AND `first_attempt` = %s"

@@ -71,10 +71,13 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(each.expression for each in self.filled)
 
 
-def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause], *, zero_dates: bool = False) -> Mapping:
+def map_tables(
+    source: Table, shadow: Table, clauses: Sequence[Clause], *, zero_dates: bool = False, empty: bool = False
+) -> Mapping:
     """How `source` fills `shadow`, which the ALTER's `clauses` made of it.
 
-    `zero_dates`: rows may get the date zero in new columns. Raises `CannotRunOnline`.
+    `zero_dates`: rows may get the date zero in new columns. `empty`: there is no row yet; one that comes meanwhile and
+    finds no value for a new column fails the change. Raises `CannotRunOnline`.
     """
     pairs = shared_columns(source, shadow, clauses)
     if not pairs:
@@ -84,7 +87,7 @@ def map_tables(source: Table, shadow: Table, clauses: Sequence[Clause], *, zero_
     filled = [Filled(name=theirs, expression=_read(source, shadow, ours, theirs)) for ours, theirs in pairs.items()]
     taken = {each.name for each in filled}
     filled += [
-        Filled(name=column.name, expression=implicit_default(column, zero_dates))
+        Filled(name=column.name, expression=implicit_default(column, zero_dates, empty))
         for column in shadow.columns
         if column.name not in taken and _needs_value(column)
     ]
@@ -151,8 +154,8 @@ def _needs_value(column: Column) -> bool:
     return not computed and not column.nullable and not column.has_default
 
 
-def implicit_default(column: Column, zero_dates: bool) -> str:
-    """The value that MySQL gives rows in a new column NOT NULL without a default.
+def implicit_default(column: Column, zero_dates: bool, empty: bool = False) -> str:
+    """The value that MySQL gives rows in a new column NOT NULL without a default; of no rows none is asked.
 
     Source: MySQL manual, "Data Type Default Values". Raises `CannotRunOnline`.
     """
@@ -162,6 +165,8 @@ def implicit_default(column: Column, zero_dates: bool) -> str:
         return _ZEROS[column.data_type]
     if column.data_type in _DATES and zero_dates:
         return "'0000-00-00'"
+    if empty:
+        return "NULL"  # which strict mode refuses, for any row
     raise CannotRunOnline(
         f"the new column {column.name} is NOT NULL and has no default: rows would get no valid {column.data_type}",
         hint="give it a DEFAULT, or let it be NULL" + " (or add --allow-zero-in-date)" * (column.data_type in _DATES),

@@ -27,7 +27,7 @@ from alterd_vitess.sessions import open_rows, show_create, time_zone_of
 from alterd_vitess.shadow import make_shadow, marker
 from alterd_vitess.shapes import shape_obstacles
 from alterd_vitess.statements import Statements
-from alterd_vitess.tables import Table, read_table
+from alterd_vitess.tables import Table, is_empty, read_table
 
 XA_PATIENCE = 60.0
 """Seconds for XA transactions that were prepared before the stream began to be ended."""
@@ -150,7 +150,9 @@ async def _tables(task: Task, session: Session, shadow_name: str) -> tuple[Table
         raise TableChanged(f"{table if source is None else shadow_name} is gone", table=table)
     for obstacle in shape_obstacles(source, shadow, clauses):
         raise obstacle
-    return source, shadow, map_tables(source, shadow, clauses, zero_dates=Asked.of(task.migration).zero_dates)
+    zero_dates = Asked.of(task.migration).zero_dates
+    empty = await is_empty(session, schema, table)
+    return source, shadow, map_tables(source, shadow, clauses, zero_dates=zero_dates, empty=empty)
 
 
 async def _definition(session: Session, table: str) -> str:

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from alterd_contracts.strategy import Session
+from alterd_runtime.mysql.quoting import identifier
 
 _COLUMNS = """
 SELECT COLUMN_NAME AS `name`, DATA_TYPE AS `data_type`, COLUMN_TYPE AS `column_type`, IS_NULLABLE = 'YES' AS `nullable`,
@@ -112,6 +113,13 @@ def _labels(column_type: str) -> tuple[str, ...]:
     if not column_type.lower().startswith(("enum(", "set(")):
         return ()
     return tuple(label.replace("''", "'") for label in _LABEL.findall(column_type))
+
+
+async def is_empty(session: Session, schema: str, name: str) -> bool:
+    """Whether it has no row; a table that is not there yet has none."""
+    if not await session.query(_TABLE, (schema, name)):
+        return True
+    return not await session.query(f"SELECT 1 AS `there` FROM {identifier(schema)}.{identifier(name)} LIMIT 1")
 
 
 async def read_table(session: Session, schema: str, name: str) -> Table | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from alterd_contracts import __version__
 from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
 from alterd_contracts.errors import AlterdError, StatementFailed
@@ -18,14 +20,15 @@ from alterd_contracts.strategy import (
     Resume,
     Session,
     ShardView,
-    StartOver,
     Strategy,
     Task,
 )
+from alterd_direct.at_once import planned, special_plan
 from alterd_runtime.mysql.artifacts import listed
 from alterd_runtime.mysql.sidecar import CHECKPOINTS, COPY_STATE, CUTOVERS, STREAMS
 from alterd_runtime.settings import load
 from alterd_runtime.sql import split_alter
+from alterd_vitess.at_once import done_at_once, found_done
 from alterd_vitess.constraints import stays_renamable
 from alterd_vitess.disk import check_room
 from alterd_vitess.engine import alter
@@ -45,7 +48,7 @@ from alterd_vitess.relations import settle
 from alterd_vitess.sessions import show_create, time_zone_of
 from alterd_vitess.shadow import make_shadow
 from alterd_vitess.shapes import shape_obstacles
-from alterd_vitess.tables import read_table
+from alterd_vitess.tables import is_empty, read_table
 
 TRIED = "_alterd_tried"
 """The shadow on an empty copy."""
@@ -70,7 +73,14 @@ class Vitess(Strategy):
             kinds=(
                 *(
                     KindDeclaration(
-                        kind=kind, phases=running, concurrent=True, postpone_completion=True, runner="statement"
+                        kind=kind,
+                        phases=running,
+                        concurrent=True,
+                        postpone_completion=True,
+                        in_order_completion=True,
+                        immediate=True,
+                        cuts_over=False,
+                        runner="statement",
                     )
                     for kind in StatementKind
                     if kind is not StatementKind.ALTER_TABLE
@@ -80,6 +90,7 @@ class Vitess(Strategy):
                     phases=PHASES,
                     concurrent=True,
                     postpone_completion=True,
+                    in_order_completion=True,
                     rebuilds=True,
                 ),
             ),
@@ -88,7 +99,13 @@ class Vitess(Strategy):
             flags=FLAGS,
         )
 
+    async def special_plan(self, change: Migration, shard: ShardView) -> str:
+        asked = Asked.of(change)
+        return await special_plan(change, shard, instant=asked.instant, zero_dates=asked.zero_dates)
+
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
+        if change.special_plan:  # nothing is copied
+            return ()
         found = [
             *await server_obstacles(shard.scratch),
             *await table_obstacles(shard.scratch, shard.schema, change.mysql_table),
@@ -105,6 +122,8 @@ class Vitess(Strategy):
         return found
 
     async def plan(self, change: Migration, shard: ShardView) -> Sequence[PlanStep]:
+        if change.special_plan:
+            return planned(change)
         mapping = await _tried(change, shard)
         digits = change.migration_uuid.replace("_", "")
         shadow, old = f"_alterd_shd_{digits}_<time>", f"_alterd_old_{digits}_<time>"
@@ -117,9 +136,14 @@ class Vitess(Strategy):
         return [PlanStep(statement=1, action=action, sql=sql) for action, sql in steps]
 
     async def run(self, task: Task) -> Facts:
-        return await alter(task, load().vitess)
+        if not await _begun(task) and (done := await done_at_once(task)) is not None:
+            return done
+        facts = await alter(task, load().vitess)
+        if task.migration.special_plan:
+            facts = msgspec.structs.replace(facts, columns={**facts.columns, "special_plan": ""})
+        return facts
 
-    async def recover(self, task: Task, last_attempt: int) -> Recovery:  # noqa: ARG002 - the facts tell alone
+    async def recover(self, task: Task, last_attempt: int) -> Recovery:
         session = await task.primary()
         try:
             old = await _swapped_to(task, session)
@@ -139,7 +163,7 @@ class Vitess(Strategy):
                 )
             plan = await read_plan(session, task.migration)
             there = plan is not None and await read_table(session, task.migration.mysql_schema, plan.shadow)
-            return Resume() if there else StartOver()
+            return Resume() if there else await found_done(task, session, last_attempt)
         finally:
             await session.close()
 
@@ -161,6 +185,15 @@ class Vitess(Strategy):
             await session.close()
         for name in unused:
             await task.forget_artifact(name)
+
+
+async def _begun(task: Task) -> bool:
+    """Whether there is a copy to go on with."""
+    session = await task.primary()
+    try:
+        return await read_plan(session, task.migration) is not None
+    finally:
+        await session.close()
 
 
 async def _swapped_to(task: Task, session: Session) -> str:
@@ -204,7 +237,8 @@ async def _tried(change: Migration, shard: ShardView) -> Mapping:
             raise obstacle
         if Asked.of(change).foreign_keys:
             await try_foreign_keys(session, shard.schema, table, TRIED)
-        mapping = map_tables(source, shadow, clauses, zero_dates=Asked.of(change).zero_dates)
+        empty = await is_empty(session, shard.schema, table)
+        mapping = map_tables(source, shadow, clauses, zero_dates=Asked.of(change).zero_dates, empty=empty)
         time_zone_of(source, shadow, mapping, "SYSTEM")
         if told := await check_room(session, shard.schema, source, shadow, definition, load().vitess):
             shard.warn(told)

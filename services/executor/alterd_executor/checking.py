@@ -18,6 +18,7 @@ from alterd_contracts.requests import CheckReply, CheckRequest, PlanReply, PlanS
 from alterd_contracts.statement import Statement, StatementKind
 from alterd_contracts.strategy import Strategy
 from alterd_contracts.topology import Shard
+from alterd_executor.repeats import left_out
 from alterd_executor.shards import find_shard
 from alterd_executor.task import statement_of
 from alterd_executor.trial import Trial
@@ -69,27 +70,38 @@ class Checker:
         """Tries the script. Raises what speaks of the shard, not of the script: `ShardUnreachable`, `UnsafeShard`."""
         errors: list[ErrorInfo] = []
         warnings: tuple[str, ...] = ()
+        plans: list[str] = []
+        there: tuple[int, ...] = ()
         try:
-            async with self._trial(request) as trial:
-                for change, statement in _changes(request, trial.schema):
-                    errors += await self._try(trial, change, statement)
+            async with self._trial(request) as (trial, left_out):
+                there = tuple(sorted(left_out))
+                for place, (change, statement) in enumerate(_changes(request, trial.schema)):
+                    if place in left_out:
+                        plans.append("")
+                        continue
+                    special = await self._special(trial, change, statement)
+                    plans.append(special.special_plan)
+                    errors += await self._try(trial, special, statement)
                 warnings = (*trial.untried, *trial.warnings)
         except NotPermitted as lacking:
             errors += lacking.errors
         CHECKS.labels(result="refused" if errors else "passed").inc()
-        return CheckReply(errors=tuple(errors), warnings=warnings)
+        special_plans = tuple(plans) if any(plans) else ()
+        return CheckReply(errors=tuple(errors), warnings=warnings, special_plans=special_plans, left_out=there)
 
     async def plan(self, request: CheckRequest) -> PlanReply:
         """As `check`, and what the strategy would do with each statement."""
         errors: list[ErrorInfo] = []
         steps: list[PlanStep] = []
         try:
-            async with self._trial(request) as trial:
-                for change, statement in _changes(request, trial.schema):
-                    await trial.copy((statement.table, *statement.tables))
-                    planned = await self._runner(change).plan(change, trial)
+            async with self._trial(request) as (trial, left_out):
+                for place, (change, statement) in enumerate(_changes(request, trial.schema)):
+                    if place in left_out:
+                        continue
+                    special = await self._special(trial, change, statement)
+                    planned = await self._runner(change).plan(special, trial)
                     steps += [msgspec.structs.replace(step, statement=statement.number) for step in planned]
-                    errors += await self._try(trial, change, statement)
+                    errors += await self._try(trial, special, statement)
         except NotPermitted as lacking:
             errors += lacking.errors
         return PlanReply(steps=tuple(steps), errors=tuple(errors))
@@ -104,8 +116,10 @@ class Checker:
         return kind is not None and kind.rebuilds
 
     @contextlib.asynccontextmanager
-    async def _trial(self, request: CheckRequest) -> AsyncIterator[Trial]:
-        """A scratch schema as the pending migrations of the script's tables will leave it. Raises `NotPermitted`."""
+    async def _trial(self, request: CheckRequest) -> AsyncIterator[tuple[Trial, frozenset[int]]]:
+        """A scratch schema as the pending migrations of the script's tables will leave it; and places of the script
+        that are there already, so that they are not tried. Raises `NotPermitted`.
+        """
         # a cluster that changes its leader must not make a caller's request fail
         async for attempt in stamina.retry_context(
             on=BusUnreachable, attempts=None, timeout=NATS_PATIENCE, wait_max=1.0
@@ -123,8 +137,10 @@ class Checker:
             await self._sweep(session, request.keyspace, shard)
             async with scratch_schema(session, shard.schema) as scratch:
                 trial = Trial(session, scratch, keyspace=request.keyspace, shard=shard.name, schema=shard.schema)
-                await self._apply_pending(trial, request)
-                yield trial
+                entries = await self._records.list(subjects.open_key(request.keyspace, request.shard, "*"))
+                pending = [decoded(entry.value, entry.key) for entry in entries if entry.value is not None]
+                await self._apply_pending(trial, request, pending)
+                yield trial, await left_out(self._records, request, pending)
 
     async def _sweep(self, session: Session, keyspace: str, shard: Shard) -> None:
         place = keyspace, shard.name
@@ -132,15 +148,13 @@ class Checker:
             self._swept[place] = time.monotonic()
             await sweep(session)
 
-    async def _apply_pending(self, trial: Trial, request: CheckRequest) -> None:
+    async def _apply_pending(self, trial: Trial, request: CheckRequest, pending: list[Migration]) -> None:
         tables = {name for statement in request.statements for name in (statement.table, *statement.tables)}
         for statement in request.statements:
             if statement.kind is StatementKind.DROP_TABLE:
                 tables.update(await trial.children(statement.table))
-        entries = await self._records.list(subjects.open_key(request.keyspace, request.shard, "*"))
-        pending = [decoded(entry.value, entry.key) for entry in entries if entry.value is not None]
         for record in sorted(pending, key=lambda record: record.id):
-            if record.migration_uuid not in request.migration_uuids and record.mysql_table in tables:
+            if record.mysql_table in tables:
                 try:
                     await trial.apply(statement_of(record), zero_dates=zero_dates_allowed(record.options))
                 except (Interrupted, Unreachable):
@@ -148,9 +162,18 @@ class Checker:
                 except AlterdError as error:  # that migration's own affair: it will fail by itself
                     log.debug("check.pending_refused", migration=record.migration_uuid, error=error.message)
 
+    async def _special(self, trial: Trial, change: Migration, statement: Statement) -> Migration:
+        """The change with its special plan; a table that cannot be copied has none."""
+        await trial.copy((statement.table, *statement.tables))
+        try:
+            return change.evolve(special_plan=await self._runner(change).special_plan(change, trial))
+        except (Interrupted, Unreachable):
+            raise
+        except AlterdError:  # the check says what is wrong
+            return change
+
     async def _try(self, trial: Trial, change: Migration, statement: Statement) -> list[ErrorInfo]:
         found: list[AlterdError] = []
-        await trial.copy((statement.table, *statement.tables))
         try:
             found += await self._runner(change).check(change, trial)
             for name, check in self._checks:

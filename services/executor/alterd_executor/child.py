@@ -1,12 +1,10 @@
-"""The process of one run: ``python -m alterd_executor.child --fd N --parent PID``.
+"""The process of one run, forked from the template: waits for `Start`, runs one attempt and ends.
 
-It is started before there is work (interpreter and plugins cost a third of a second), waits for `Start`, runs one
-attempt and ends. It ends at once when its executor does.
+It ends at once when its executor does.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import signal
@@ -16,7 +14,6 @@ from typing import NoReturn
 
 from alterd_contracts.errors import AlterdError, Fenced
 from alterd_contracts.states import Status
-from alterd_executor.launch import die_with
 from alterd_executor.protocol import (
     Channel,
     Ending,
@@ -34,7 +31,7 @@ from alterd_executor.protocol import (
 from alterd_executor.runner import drive
 from alterd_executor.task import RunTask
 from alterd_runtime import failpoints, logs
-from alterd_runtime.plugins import Plugins, Strategies
+from alterd_runtime.plugins import Strategies
 
 
 async def attempt(start: Start, strategies: Strategies, channel: Channel[ToRun]) -> Ending:
@@ -101,20 +98,11 @@ async def _main(end: socket.socket, strategies: Strategies) -> None:
     await channel.last_word(await attempt(start, strategies, channel))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    options = parser.parse_args()
-    die_with(options.parent)
+def main(end: socket.socket, strategies: Strategies) -> None:
+    """Runs what comes over `end`, to its ending."""
     # the executor says when to stop; a signal to the whole group must not end the run before its borders
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)
     sys.setswitchinterval(0.0002)  # short waits for the loop beside busy threads
     logs.configure("run", str(os.getpid()), os.environ.get("ALTERD_LOG__LEVEL", "info"))
-    strategies = Plugins().load().strategies()
-    asyncio.run(_main(socket.socket(fileno=options.fd), strategies))
-
-
-if __name__ == "__main__":
-    main()
+    asyncio.run(_main(end, strategies))

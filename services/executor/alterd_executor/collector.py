@@ -12,11 +12,12 @@ import structlog
 from alterd_contracts import subjects
 from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.inputs import Collected
+from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact
 from alterd_contracts.topology import Shard
 from alterd_executor.kept import retention
 from alterd_executor.reporting import publish
-from alterd_executor.shards import keyspaces
+from alterd_executor.shards import find_shard, keyspaces
 from alterd_executor.watching import decoded, read_record
 from alterd_executor.world import World
 from alterd_runtime.failpoints import failpoint
@@ -70,6 +71,30 @@ class Collector:
                 except AlterdError as error:
                     log.warning("collector.shard_failed", keyspace=keyspace.name, shard=shard.name, error=error.message)
         return gone
+
+    async def collect(self, record: Migration) -> int:
+        """Collects all that a migration has left on its shard, whatever its retention; how many artifacts are left.
+
+        What an attempt after the record's has made is another matter: it was retried since, and may be in use.
+        Raises `ShardUnreachable`, `UnsafeShard`, `UnknownKeyspace`, `BusUnreachable`.
+        """
+        shard = await find_shard(self._world.topology, record.keyspace, record.shard)
+        primary = await find_primary(shard, keyspace=record.keyspace)
+        session = await Session.open(primary.address, primary.credentials, name="alterd:collector")
+        async with session:
+            await session.execute(
+                f"UPDATE {ARTIFACTS} SET `collect_after` = UTC_TIMESTAMP(6) WHERE `keyspace` = %s AND `shard` = %s"
+                " AND `migration_uuid` = %s AND `attempt` <= %s AND `collected_at` IS NULL"
+                " AND (`collect_after` IS NULL OR `collect_after` > UTC_TIMESTAMP(6))",
+                (record.keyspace, record.shard, record.migration_uuid, record.attempt),
+            )
+            await self._shard(record.keyspace, shard)
+            left = await session.value(
+                f"SELECT COUNT(*) FROM {ARTIFACTS} WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s"
+                " AND `attempt` <= %s AND `collected_at` IS NULL",
+                (record.keyspace, record.shard, record.migration_uuid, record.attempt),
+            )
+            return int(left)
 
     async def _shard(self, keyspace: str, shard: Shard) -> int:
         primary = await find_primary(shard, keyspace=keyspace)

@@ -70,6 +70,8 @@ class VerdictNow(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_f
     reason: str
     valid_seconds: float
     """From now."""
+    denied: dict[str, float] = {}
+    """What users throttle: an app's name → the part of its questions that is answered with wait."""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop", tag_field="type"):

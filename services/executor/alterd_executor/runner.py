@@ -6,8 +6,8 @@ import asyncio
 import traceback
 from typing import Protocol
 
-from alterd_contracts.errors import AlterdError, Fenced
-from alterd_contracts.strategy import AlreadyCompleted, Facts, Strategy, Task
+from alterd_contracts.errors import AlterdError, Fenced, RunLost
+from alterd_contracts.strategy import AlreadyCompleted, Facts, StartOver, Strategy, Task
 from alterd_executor.outcome import Broke, CancelWanted, Cause, Found, Stopped, at_once, completed, settle
 from alterd_executor.protocol import Ending, RunFenced
 from alterd_runtime.failpoints import failpoint
@@ -62,6 +62,12 @@ async def _work(strategy: Strategy, task: Task) -> Facts:
         task.log.info(f"attempt {task.attempt - 1} left: {type(found).__name__}")
         if isinstance(found, AlreadyCompleted):
             return found.facts
+        record = task.migration
+        if isinstance(found, StartOver) and not record.resumable and record.losses > 1:
+            raise RunLost(
+                f"the executor or the primary died {record.losses} times under it; it begins anew only once by itself",
+                hint="`alterd retry` begins anew once more",
+            )
     return await strategy.run(task)
 
 

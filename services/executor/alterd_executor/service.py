@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -14,13 +14,16 @@ from alterd_contracts.declaration import Declaration
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import UnknownStrategy
 from alterd_contracts.requests import CheckRequest
+from alterd_executor.cancelling import Canceller
 from alterd_executor.checking import Checker
-from alterd_executor.children import Nursery
+from alterd_executor.cleaning import Cleaner
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.presence import Presence
 from alterd_executor.receiving import Receiver
 from alterd_executor.throttling import Throttling
+from alterd_executor.watching import Following
 from alterd_executor.world import World
 from alterd_runtime.bus import Slots, Worker
 from alterd_runtime.metrics import SLOTS
@@ -32,7 +35,8 @@ log = structlog.get_logger(__name__)
 QUEUE = "executor"
 GIVING_BACK = 12.0
 """Seconds for the attempts in hand to be given back; what is left then is the next executor's to find out."""
-ACK_WAIT = 30.0
+ACK_WAIT = 10.0
+"""Seconds until work that an executor took and did not answer for is given to another."""
 
 _requests: Reader[CheckRequest] = Reader(CheckRequest)
 
@@ -49,6 +53,7 @@ async def serve(context: Context) -> None:
         settings=context.settings.executor,
         strategies=strategies,
         records=context.bus.bucket(subjects.STATE),
+        following=Following(context.bus.bucket(subjects.STATE)),
         topology=context.bus.bucket(subjects.TOPOLOGY),
         progress=context.bus.bucket(subjects.PROGRESS),
         nursery=Nursery(),
@@ -73,12 +78,18 @@ async def serve(context: Context) -> None:
         world.settings.lease_ttl,
     )
     checker = Checker(records=world.records, topology=world.topology, strategies=strategies, checks=plugins.checks())
+    collector = Collector(world)
     world.nursery.prepare()
     try:
         await presence.renew()
-        async with _answering(context, offered, checker), _background(presence.run(), Collector(world).run()):
-            workers = [_worker(context, declared, receiver, slots) for declared in offered if not declared.hidden]
-            await _work(workers, context.stopping)
+        async with (
+            _answering(context, offered, checker),
+            _background(presence.run(), collector.run(), Cleaner(world, collector).run()),
+        ):
+            chosen = [declared for declared in offered if not declared.hidden]
+            workers = [_worker(context, declared, receiver, slots) for declared in chosen]
+            canceller = Canceller(world, receiver, frozenset(declared.strategy for declared in chosen))
+            await _work([*workers, canceller], context.stopping)
     finally:
         await throttling.close()
         await world.nursery.close()
@@ -114,7 +125,7 @@ def _worker(context: Context, declared: Declaration, receiver: Receiver, slots: 
     )
 
 
-async def _work(workers: list[Worker], stopping: asyncio.Event) -> None:
+async def _work(workers: Sequence[Worker | Canceller], stopping: asyncio.Event) -> None:
     """Takes work until the executor stops, then waits for what is in hand to be given back."""
     working = [asyncio.create_task(worker.run()) for worker in workers]
     stop = asyncio.create_task(stopping.wait())

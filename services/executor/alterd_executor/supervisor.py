@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from alterd_contracts.errors import AlterdError, Fenced, RunDied, StaleRun
+from alterd_contracts.errors import AlterdError, BusUnreachable, Fenced, RunDied, StaleRun
 from alterd_contracts.inputs import (
     ArtifactDeclared,
     CancelledReport,
@@ -59,8 +59,9 @@ from alterd_executor.protocol import (
 )
 from alterd_executor.reporting import Reporter
 from alterd_executor.signs import Pulse, Signs
-from alterd_executor.watching import UnreadableRecord, follow, read_fresh
+from alterd_executor.watching import UnreadableRecord, read_fresh, read_record
 from alterd_executor.world import World
+from alterd_runtime.bus import Place
 from alterd_runtime.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
@@ -69,13 +70,16 @@ STOP_PATIENCE = 6.0
 """Seconds for a run to reach a border when the executor stops; a killed statement rolls back."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at a run's signs of life."""
+ASK_AGAIN = 5.0
+"""Seconds without the scheduler's word after which the record is read afresh."""
 
 
 class Supervisor:
     """One attempt, from the offer to the report of its ending."""
 
-    def __init__(self, world: World, work: Work, record: Migration) -> None:
-        self._world, self._work, self._record = world, work, record
+    def __init__(self, world: World, work: Work, record: Migration, place: Place | None = None) -> None:
+        self._world, self._work, self._record, self._place = world, work, record, place
+        self._ready = False
         self._standing = standing(record, work, world.identity)
         self._decided = asyncio.Event()
         self._superseded = asyncio.Event()
@@ -111,8 +115,10 @@ class Supervisor:
     # The record ------------------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        async for record in follow(self._world.records, self._record.open_key):
-            self._heard(record)
+        following = self._world.following.follow(self._record.open_key)
+        async with contextlib.aclosing(following) as changes:  # type: ignore[type-var]
+            async for record in changes:
+                self._heard(record)
 
     def _heard(self, record: Migration | None) -> None:
         now = standing(record, self._work, self._world.identity)
@@ -125,6 +131,8 @@ class Supervisor:
             wanted = Wanted.of(record)
             if wanted != self._wanted:
                 self._wanted = wanted
+                self._mind_place()
+                self._world.throttling.pause(self._work.migration_uuid, wanted.paused)
                 self._send(WantedNow(wanted=wanted))
         self._standing = now
         self._decided.set()
@@ -133,11 +141,21 @@ class Supervisor:
         stopping = asyncio.create_task(self._world.stopping.wait())
         deciding = asyncio.create_task(self._decided.wait())
         try:
-            await asyncio.wait({stopping, deciding}, return_when=asyncio.FIRST_COMPLETED)
+            while not (stopping.done() or deciding.done()):
+                await asyncio.wait({stopping, deciding}, timeout=ASK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                if not (stopping.done() or deciding.done()):
+                    await self._look_again()
         finally:
             stopping.cancel()
             deciding.cancel()
         return self._standing is Standing.OURS
+
+    async def _look_again(self) -> None:
+        """The word is given once: whoever missed it would wait for ever, and the migration with him."""
+        try:
+            self._heard(await read_record(self._world.records, self._record.open_key))
+        except (BusUnreachable, UnreadableRecord) as error:
+            self._log.warning("record.not_read", error=error.message)
 
     # The run ---------------------------------------------------------------------------------------------------
 
@@ -197,6 +215,7 @@ class Supervisor:
         child.send(start)
         if self._wanted != Wanted.of(start.record):
             child.send(WantedNow(wanted=self._wanted))
+        self._world.throttling.pause(self._work.migration_uuid, self._wanted.paused)
         unhear = self._world.throttling.hear(self._work.keyspace, self._work.shard, self._send)
         async with _all_of(
             reading := asyncio.create_task(self._read(child)),
@@ -219,6 +238,7 @@ class Supervisor:
                 return RunReleased(reason="the executor stops")
             finally:
                 unhear()
+                self._world.throttling.pause(self._work.migration_uuid, False)
                 self._child = None
                 for question in self._questions:
                     question.cancel()
@@ -238,7 +258,11 @@ class Supervisor:
         match message:
             case LogText(level=level, text=text):
                 self._logbook.write(level, text)
-            case ProgressNow() | PhaseNow() | ReadyNow() | UnthrottledNow():
+            case ReadyNow(ready=ready):
+                self._course.heard(message)
+                self._ready = ready
+                self._mind_place()
+            case ProgressNow() | PhaseNow() | UnthrottledNow():
                 self._course.heard(message)
             case AnalyzedNow():
                 self._reporter.tell(ShadowAnalyzed, reached=self._course.reached)
@@ -268,6 +292,15 @@ class Supervisor:
             return
         wanted = Wanted.of(record)
         self._send(MayComplete(number=number, answer=wanted.may_complete and not wanted.cancel_requested))
+
+    def _mind_place(self) -> None:
+        """What only waits needs no slot: others may be what it waits for."""
+        if self._place is None:
+            return
+        if self._wanted.paused or (self._ready and not self._wanted.may_complete):
+            self._place.rest()
+        else:
+            self._place.go_on()
 
     def _send(self, message: Any) -> None:
         if self._child is not None:

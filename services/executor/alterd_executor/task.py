@@ -29,12 +29,12 @@ from alterd_executor.protocol import (
     ArtifactForgotten,
     ArtifactNow,
     AskMayComplete,
-    LogText,
     PhaseNow,
     ProgressNow,
     ReadyNow,
     Start,
 )
+from alterd_executor.runlog import RunLog
 from alterd_executor.throttle import RunThrottle
 from alterd_runtime.failpoints import failpoint
 from alterd_runtime.mysql import artifacts
@@ -48,6 +48,8 @@ log = structlog.get_logger(__name__)
 Send = Callable[[msgspec.Struct], None]
 SIGN_EVERY = 0.25
 """Seconds between two signs of life or progress that leave the process."""
+STILL_WAITING = 5.0
+"""Seconds between two signs of life while a run waits for the shard's exclusive place."""
 RUNNER = "alterd:runner"
 """Name of the session that looks whether an attempt's own sessions are gone."""
 
@@ -64,22 +66,6 @@ def statement_of(record: Migration) -> Statement:
         if_exists=record.if_exists,
         if_not_exists=record.if_not_exists,
     )
-
-
-class RunLog:
-    """Lines for the migration's own log."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    def info(self, text: str) -> None:
-        self._send(LogText(level="info", text=text))
-
-    def warning(self, text: str) -> None:
-        self._send(LogText(level="warning", text=text))
-
-    def error(self, text: str) -> None:
-        self._send(LogText(level="error", text=text))
 
 
 class RunTask:
@@ -103,7 +89,7 @@ class RunTask:
         self._sessions: list[Session] = []
         self._made_account = False
         self._ready = start.record.ready_to_complete
-        self._throttle = RunThrottle(start.throttle_url, send)
+        self._throttle = RunThrottle(start.throttle_url, send, start.record)
         self._log = RunLog(send)
         self._last_sign = 0.0
         self._progress: ProgressNow | None = None
@@ -155,6 +141,7 @@ class RunTask:
         """The executor's word."""
         async with self._heard:
             self._wanted = wanted
+            self._throttle.pause(wanted.paused)
             self._heard.notify_all()
 
     async def may_complete(self) -> bool:
@@ -249,6 +236,16 @@ class RunTask:
     async def phase(self, name: str) -> None:
         self._flush()  # what was said before belongs to the phase before
         self._send(PhaseNow(phase=name))
+        if name in self._record.exclusive_phases:
+            await self._placed()
+
+    async def _placed(self) -> None:
+        """Returns when the shard's exclusive place is this attempt's; the scheduler has heard that it is wanted."""
+        while not self._wanted.exclusive:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STILL_WAITING):
+                    await self.wanted_changed()
+            self.alive()
 
     async def ready(self, ready: bool = True) -> None:
         if ready != self._ready:

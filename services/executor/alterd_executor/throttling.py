@@ -15,7 +15,7 @@ from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.requests import Refusal, ThrottleCheck, Verdict
 from alterd_executor.protocol import VerdictNow
-from alterd_executor.throttle import NO_VERDICT
+from alterd_executor.throttle import NO_VERDICT, PAUSED, denied
 from alterd_runtime.bus import Bus
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,7 @@ class Throttling:
         self._known: dict[Place, tuple[Verdict, float]] = {}
         self._wanted: dict[Place, float] = {}
         self._apps: dict[Place, str] = {}
+        self._paused: set[str] = set()
         self._hearers: dict[Place, set[Hear]] = {}
         self._asking: dict[Place, asyncio.Task[None]] = {}
 
@@ -58,22 +59,30 @@ class Throttling:
         self._hearers.setdefault(place, set()).add(hear)
         return lambda: self._hearers[place].discard(hear)
 
+    def pause(self, migration_uuid: str, paused: bool) -> None:
+        """A paused migration's tools get no go."""
+        (self._paused.add if paused else self._paused.discard)(migration_uuid)
+
     def now(self, keyspace: str, shard: str) -> VerdictNow:
         """The verdict that holds; without one: wait. Safe in any thread."""
         verdict, until = self._known.get((keyspace, shard), (None, 0.0))
         left = until - time.monotonic()
         if verdict is None or left <= 0:
             return VerdictNow(go=False, reason=NO_VERDICT, valid_seconds=0.0)
-        return VerdictNow(go=verdict.go, reason=verdict.reason, valid_seconds=left)
+        return VerdictNow(go=verdict.go, reason=verdict.reason, valid_seconds=left, denied=verdict.denied)
 
     def respond(self, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """``/throttle?keyspace=&shard=&app=``: 200 go, 429 wait. Called in a thread of the HTTP server."""
         keyspace, shard = query.get("keyspace", ""), query.get("shard", "")
         if not keyspace or not shard:
             return 400, {"error": "keyspace and shard are missing"}
-        self._loop.call_soon_threadsafe(self.want, keyspace, shard, query.get("app", ""))
+        app = query.get("app", "")
+        self._loop.call_soon_threadsafe(self.want, keyspace, shard, app)
         verdict = self.now(keyspace, shard)
-        return (200 if verdict.go else 429), {"go": verdict.go, "reason": verdict.reason}
+        reason = verdict.reason if not verdict.go else denied(verdict.denied, app)
+        if not self._paused.isdisjoint(app.split(":")):
+            reason = PAUSED
+        return (429 if reason or not verdict.go else 200), {"go": verdict.go and not reason, "reason": reason}
 
     async def close(self) -> None:
         asking = list(self._asking.values())
@@ -114,4 +123,8 @@ class Throttling:
             return
         self._known[place] = verdict, time.monotonic() + verdict.valid_seconds
         for hear in list(self._hearers.get(place, ())):
-            hear(VerdictNow(go=verdict.go, reason=verdict.reason, valid_seconds=verdict.valid_seconds))
+            hear(
+                VerdictNow(
+                    go=verdict.go, reason=verdict.reason, valid_seconds=verdict.valid_seconds, denied=verdict.denied
+                )
+            )

@@ -8,9 +8,11 @@ import msgspec
 
 from alterd_contracts.errors import UnsupportedStatement
 from alterd_contracts.migration import Migration
-from alterd_executor.children import Nursery
+from alterd_contracts.requests import ONLINE_DDL
 from alterd_executor.identity import Identity
+from alterd_executor.nursery import Nursery
 from alterd_executor.throttling import Throttling
+from alterd_executor.watching import Following
 from alterd_runtime.bus import BucketStore, Bus
 from alterd_runtime.plugins import Strategies
 from alterd_runtime.settings import ExecutorSettings
@@ -24,6 +26,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     settings: ExecutorSettings
     strategies: Strategies
     records: BucketStore
+    following: Following
     topology: BucketStore
     progress: BucketStore
     nursery: Nursery
@@ -47,4 +50,5 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """For tools on this host; empty without an HTTP server."""
         if not self.http_url:
             return ""
-        return f"{self.http_url}/throttle?keyspace={record.keyspace}&shard={record.shard}&app={record.strategy}"
+        app = f"{record.migration_uuid}:{record.strategy}:{ONLINE_DDL}"
+        return f"{self.http_url}/throttle?keyspace={record.keyspace}&shard={record.shard}&app={app}"

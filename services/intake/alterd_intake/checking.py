@@ -25,6 +25,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     errors: tuple[ErrorInfo, ...] = ()
     warnings: tuple[str, ...] = ()
+    special_plans: tuple[str, ...] = ()
+    """Of each statement the special plan on which all shards that answered agree; empty: none."""
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     options: str
     statements: tuple[Statement, ...]
     uuids: tuple[str, ...]
+    migration_context: str
 
 
 async def check_script(bus: Bus, keyspace: Keyspace, script: Script, timeout: float) -> Checked:
@@ -53,6 +56,7 @@ async def check_script(bus: Bus, keyspace: Keyspace, script: Script, timeout: fl
             options=script.options,
             statements=script.statements,
             migration_uuids=script.uuids,
+            migration_context=script.migration_context,
         )
         async with slots:
             try:
@@ -86,7 +90,20 @@ def judge(answers: dict[str, CheckReply | AlterdError]) -> Checked:
         warnings += [
             f"shard {shard} does not answer and gets its work when it is back: {e.message}" for shard, e in away.items()
         ]
-    return Checked(errors=tuple(errors.values()), warnings=tuple(warnings))
+    replies = [answer for answer in answers.values() if isinstance(answer, CheckReply)]
+    return Checked(errors=tuple(errors.values()), warnings=tuple(warnings), special_plans=_agreed(replies))
+
+
+def _agreed(replies: list[CheckReply]) -> tuple[str, ...]:
+    """Who has not tried a statement has no say about it."""
+    count = max((len(reply.special_plans) for reply in replies), default=0)
+    said: list[set[str]] = [set() for _ in range(count)]
+    for reply in replies:
+        for place, plans in enumerate(said):
+            if place not in reply.left_out:
+                plans.add(reply.special_plans[place] if reply.special_plans else "")
+    agreed = tuple(next(iter(plans)) if len(plans) == 1 else "" for plans in said)
+    return agreed if any(agreed) else ()
 
 
 def _add(errors: dict[tuple[str, str, str], ErrorInfo], info: ErrorInfo, shard: str) -> None:

@@ -114,7 +114,8 @@ class Intake:
         # a long script takes the tokenizer a second: others need not wait for it
         script = await asyncio.to_thread(read_script, request.sql, schemas=resolve.schemas_of(keyspace))
         errors = [*script.refusals, *resolve.check_kinds(script.statements, declaration)]
-        check_options(setting, declaration)
+        options = check_options(setting, declaration, others=self._world.declarations().values())
+        errors += resolve.check_promises(script.statements, declaration, options)
         if errors:
             raise Refused(tuple(errors))
         uuids = resolve.uuids_of(request, script.statements)
@@ -129,13 +130,19 @@ class Intake:
                 Submitted(
                     migration_uuid=uuid,
                     statement=statement,
-                    choices=resolve.choices_of(check_options(setting, declaration, statement.kind)),
+                    choices=resolve.choices_of(
+                        check_options(setting, declaration, statement.kind),
+                        declaration.kind(statement.kind),
+                        resumable=declaration.resumable,
+                        throttleable=declaration.throttleable,
+                    ),
                 )
                 for uuid, statement in zip(uuids, script.statements, strict=True)
             ),
             targets=targets,
             requested_at=datetime.now(UTC),
             caller=request.caller,
+            singletons=resolve.singletons_of(options),
         )
         if await self._is_recorded(submission):
             prepared = Prepared(submission=submission, declaration=declaration, warnings=())
@@ -149,12 +156,17 @@ class Intake:
                 options=setting.options_text,
                 statements=script.statements,
                 uuids=uuids,
+                migration_context=submission.migration_context,
             ),
             self._settings.check_timeout,
         )
         if checked.errors:
             raise Refused(checked.errors)
-        return Prepared(submission=submission, declaration=declaration, warnings=checked.warnings)
+        return Prepared(
+            submission=resolve.with_special_plans(submission, checked.special_plans),
+            declaration=declaration,
+            warnings=checked.warnings,
+        )
 
     async def _is_recorded(self, submission: Submission) -> bool:
         """Whether a scheduler has recorded this request: its statements may have run since, so no check is fair."""
@@ -163,7 +175,7 @@ class Intake:
             subjects.open_key(submission.keyspace, "*", first), subjects.done_key(submission.keyspace, "*", first)
         )
         rows = [_migration.decode(entry.value) for entry in entries if entry.value is not None]
-        return any(row.request_id == submission.request_id for row in rows)
+        return any(row.has_answered(submission.request_id) for row in rows)
 
     async def _publish(self, prepared: Prepared, reply_to: str) -> None:
         """The same request has the same id: a redelivered one is recognised here or by the scheduler."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from alterd_contracts.declaration import Declaration
+import msgspec
+
+from alterd_contracts.declaration import Declaration, KindDeclaration
 from alterd_contracts.errors import (
     ErrorInfo,
     InvalidInput,
@@ -15,11 +17,19 @@ from alterd_contracts.errors import (
     UnknownStrategy,
     UnsupportedStatement,
 )
-from alterd_contracts.flags import CUT_OVER_THRESHOLD, POSTPONE_COMPLETION, RETAIN_ARTIFACTS
-from alterd_contracts.inputs import Choices
+from alterd_contracts.flags import (
+    ALLOW_CONCURRENT,
+    CUT_OVER_THRESHOLD,
+    IN_ORDER_COMPLETION,
+    POSTPONE_COMPLETION,
+    POSTPONE_LAUNCH,
+    RETAIN_ARTIFACTS,
+    SINGLETONS,
+)
+from alterd_contracts.inputs import Choices, Submission
 from alterd_contracts.names import check_context, check_keyspace, check_request, check_uuid, migration_uuid
 from alterd_contracts.requests import DdlRequest
-from alterd_contracts.statement import Statement
+from alterd_contracts.statement import Statement, StatementKind
 from alterd_contracts.topology import Keyspace
 from alterd_runtime.ddl_strategy import Options
 
@@ -36,7 +46,10 @@ def check_names(request: DdlRequest) -> list[ErrorInfo]:
         except InvalidName as error:
             errors.append(error.info())
     twice = sorted({uuid for uuid in request.uuids if request.uuids.count(uuid) > 1})
-    return errors + [InvalidName(f"uuid {uuid} is given twice", uuid=uuid).info() for uuid in twice]
+    return errors + [
+        InvalidName(f"uuid {uuid} is given twice", hint="each migration has a uuid of its own", uuid=uuid).info()
+        for uuid in twice
+    ]
 
 
 def find_keyspace(name: str, found: Keyspace | None, known: Iterable[str]) -> Keyspace:
@@ -72,6 +85,7 @@ def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> li
             errors.append(
                 UnsupportedStatement(
                     f"the strategy {declaration.strategy} does not run {statement.kind}; it runs {kinds}",
+                    hint="submit this statement with another strategy: `alterd plugins` says what each one runs",
                     statement=statement.label,
                     strategy=declaration.strategy,
                 ).info()
@@ -79,13 +93,71 @@ def check_kinds(statements: Iterable[Statement], declaration: Declaration) -> li
     return errors
 
 
-def choices_of(options: Options) -> Choices:
-    """What the flags put into the record of the statement that `options` were checked for."""
+def check_promises(statements: Iterable[Statement], declaration: Declaration, options: Options) -> list[ErrorInfo]:
+    """Statements that the strategy cannot hold back or keep in order, as a flag asks for."""
+    errors = []
+    for statement in statements:
+        kind = declaration.kind(statement.kind)
+        for flag, kept in (
+            (POSTPONE_COMPLETION, kind is not None and kind.postpone_completion),
+            (IN_ORDER_COMPLETION, kind is not None and kind.in_order_completion),
+        ):
+            if options.on(flag.name) and not kept:
+                errors.append(
+                    InvalidStrategy(
+                        f"--{flag.name} is not supported for {statement.kind} in the strategy {declaration.strategy}",
+                        hint="leave the flag out, or submit this statement with another strategy",
+                        flag=flag.name,
+                        statement=statement.label,
+                        strategy=declaration.strategy,
+                    ).info()
+                )
+    return errors
+
+
+def singletons_of(options: Options) -> tuple[str, ...]:
+    """The singleton flags that were given."""
+    return tuple(flag.name for flag in SINGLETONS if options.on(flag.name))
+
+
+def choices_of(
+    options: Options, kind: KindDeclaration | None = None, *, resumable: bool = True, throttleable: bool = True
+) -> Choices:
+    """What the flags, and what the strategy declares of its `kind`, put into the record of the statement that `options`
+    were checked for.
+    """
+    declared = kind or KindDeclaration(kind=StatementKind.ALTER_TABLE, phases=())
     return Choices(
+        postpone_launch=options.on(POSTPONE_LAUNCH.name),
+        allow_concurrent=declared.concurrent and options.on(ALLOW_CONCURRENT.name),
+        in_order_completion=declared.in_order_completion and options.on(IN_ORDER_COMPLETION.name),
+        is_immediate_operation=declared.immediate,
+        exclusive_phases=declared.exclusive_phases,
+        tail_phases=declared.tail_phases,
+        resumable=resumable or declared.immediate,
+        pausable=throttleable and not declared.immediate,
+        postponable=kind is None or declared.postpone_completion,
+        cuts_over=declared.cuts_over,
         retain_artifacts_seconds=math.ceil(options.seconds(RETAIN_ARTIFACTS.name)),
         postpone_completion=options.on(POSTPONE_COMPLETION.name),
         cutover_threshold_seconds=math.ceil(options.seconds(CUT_OVER_THRESHOLD.name)),
     )
+
+
+def with_special_plans(submission: Submission, plans: tuple[str, ...]) -> Submission:
+    """What MySQL does at once is immediate."""
+    if not any(plans):
+        return submission
+    submitted = tuple(
+        msgspec.structs.replace(
+            item,
+            choices=msgspec.structs.replace(item.choices, special_plan=plan, is_immediate_operation=True),
+        )
+        if plan
+        else item
+        for item, plan in zip(submission.submitted, plans, strict=True)
+    )
+    return msgspec.structs.replace(submission, submitted=submitted)
 
 
 def uuids_of(request: DdlRequest, statements: tuple[Statement, ...]) -> tuple[str, ...]:

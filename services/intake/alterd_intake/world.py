@@ -16,6 +16,7 @@ from alterd_contracts.subjects import Bucket
 from alterd_contracts.topology import Keyspace
 from alterd_contracts.work import ExecutorInfo
 from alterd_runtime.bus import BucketStore, Bus
+from alterd_runtime.ddl_strategy import offered
 
 log = structlog.get_logger(__name__)
 
@@ -56,15 +57,7 @@ class World:
 
     def declarations(self) -> dict[str, Declaration]:
         """By name and alias, of all living executors; where versions differ, of the newest."""
-        found: dict[str, Declaration] = {}
-        for info in self._executors.values():
-            for declared in info.strategies:
-                if declared.hidden:
-                    continue
-                for name in (declared.strategy, *declared.aliases):
-                    if name not in found or found[name].version < declared.version:
-                        found[name] = declared
-        return found
+        return offered(self._executors.values())
 
     async def _watch(
         self, bucket: Bucket, put: Callable[[str, bytes], None], known: dict[str, Any], loaded: asyncio.Event

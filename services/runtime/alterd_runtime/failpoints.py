@@ -31,6 +31,7 @@ FAILPOINTS: Final[dict[str, str]] = {
     "scheduler.event_published": "the event is published, the cursor is not moved",
     "scheduler.done_written": "the done record is written, the open one still stands",
     "scheduler.reopened": "the open record is written again, the done one still stands",
+    "scheduler.gate_row_written": "one shard's part of a gate is written, the others' is not",
     "scheduler.work_published": "work is in the queue, nothing else is known of it",
     "executor.work_fetched": "work is in hand, nobody was told",
     "executor.started_published": "started is in the log, the work is not acked",

@@ -48,6 +48,11 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Seconds after which work that nobody takes is told as blocked."""
     max_deaths: int = 5
     """Runs of one try that may end without a word before the migration fails."""
+    max_concurrent: Count = 256
+    """Migrations that may run on one shard at a time. Fewer where a shard bears few change streams at once."""
+    keep_records: float = 31_536_000.0
+    """Seconds for which the record of what has ended is kept, from its last change on, never shorter than its artifacts
+    are. Shorter where a great many migrations are made and nobody asks for old ones; 0 keeps them for ever."""
     release_delay: float = 5.0
     """Seconds before work that was given back because its shard did not answer is offered again."""
 
@@ -56,7 +61,7 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     instance: str = ""
     """Empty: made from the host's name. Two running executors must never share one."""
     slots: int = 8
-    """Attempts at once, each a process of about 40 MB."""
+    """Attempts at work at once; each a process of about 40 MB, as are those beside them that only wait."""
     lease_ttl: int = 15
     """Seconds after which a silent executor is taken for dead."""
     strategies: tuple[str, ...] = ()

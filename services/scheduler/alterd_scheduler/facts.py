@@ -87,6 +87,8 @@ def moved(
         return None
     if status.terminal:
         columns.setdefault("completed_timestamp", moment.now)
+        columns |= {"exclusive": False, "exclusive_wanted": False, "parked": False}
+        columns |= {"in_order_completion_pending_count": 0}
     if record.migration_status is Status.RUNNING:  # nothing waits for the throttler any more
         columns |= {"component_throttled": "", "reason_throttled": ""}
     return changed(record, fact, moment, error=error, caller=caller, migration_status=status, **columns)

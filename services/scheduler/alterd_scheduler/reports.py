@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from alterd_contracts.errors import RunDied
+from alterd_contracts.errors import LostSession, PriorFailed, RunDied
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import (
     ArtifactDeclared,
@@ -30,6 +30,7 @@ from alterd_contracts.states import Status, Trigger
 from alterd_contracts.work import Reached
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed, moved
+from alterd_scheduler.gates import with_spread
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
 
 
+_LEFT: dict[str, Any] = {"exclusive": False, "exclusive_wanted": False}
 OWNED_BY_SCHEDULER = frozenset(
     {"id", "migration_uuid", "keyspace", "shard", "migration_status", "attempt", "tablet", "migration_statement"}
 )
@@ -54,6 +56,8 @@ def decide_report(report: AttemptReport, known: Known, moment: Moment, limits: L
     if why := _why_ignored(row, report, moment):
         return Decision(ignored=why)
     new = _started(row, report, moment) if isinstance(report, Started) else _reported(row, report, moment, limits)
+    if new is not None and isinstance(report, Completed):
+        new = with_spread(new, known.rows(row.keyspace, row.migration_uuid))
     return Decision(records=(new,)) if new else Decision(ignored="no_effect")
 
 
@@ -120,6 +124,9 @@ def _reported(  # noqa: PLR0911 - one return for each kind of report
             return moved(
                 row, Trigger.FAILED, Fact.FAILED, moment, error=error, message=error.message, error_code=error.code
             )
+        case CancelledReport() if row.error_code == PriorFailed.code:
+            prior = PriorFailed(row.cancel_message)
+            return moved(row, Trigger.FAILED, Fact.FAILED, moment, error=prior.info(), message=prior.message)
         case CancelledReport():
             return moved(
                 row,
@@ -143,7 +150,7 @@ def _turned(
     """The run goes on, in another way than before."""
     match report:
         case PhaseEntered(phase=phase):
-            return changed(row, Fact.PHASE, moment, saying=phase, stage=phase)
+            return changed(row, Fact.PHASE, moment, saying=phase, stage=phase, **_place(row, phase))
         case ReadyToComplete(ready=ready):
             return changed(
                 row,
@@ -152,6 +159,7 @@ def _turned(
                 saying="only the completion is left" if ready else "no longer ready",
                 ready_to_complete=ready,
                 ready_to_complete_timestamp=row.ready_to_complete_timestamp or (moment.now if ready else None),
+                **(_LEFT if ready and row.tail_phases else {}),
             )
         case Throttled():
             return _throttled(row, report, moment)
@@ -166,6 +174,15 @@ def _turned(
                 cutover_attempts=attempts,
                 last_cutover_attempt_timestamp=moment.now,
             )
+
+
+def _place(row: Migration, phase: str) -> dict[str, Any]:
+    """What entering a phase means for the shard's exclusive place."""
+    if phase in row.exclusive_phases:
+        return {"exclusive_wanted": not row.exclusive}
+    if phase in row.tail_phases:
+        return _LEFT
+    return {}
 
 
 def _attempted(attempts: int, message: str) -> str:
@@ -208,6 +225,7 @@ def _completed(row: Migration, report: Completed, moment: Moment) -> Migration |
     reached = row.reached.then(Reached(rows_copied=report.rows_copied, table_rows=report.table_rows))
     columns |= {
         "message": report.message,
+        "error_code": "",
         "rows_copied": reached.rows_copied,
         "table_rows": reached.table_rows,
         "progress": 100.0,
@@ -230,6 +248,7 @@ def _released(row: Migration, report: ReleasedReport, moment: Moment, limits: Li
             error_code=error.code,
             deaths=deaths,
         )
+    lost = report.error is not None and report.error.code == LostSession.code
     delay = limits.release_delay if report.error or report.died else 0.0
     return moved(
         row,
@@ -242,7 +261,11 @@ def _released(row: Migration, report: ReleasedReport, moment: Moment, limits: Li
         tablet="",
         incarnation="",
         stage="",
+        ready_to_complete=row.is_immediate_operation,
+        exclusive_wanted=False,
         deaths=deaths,
+        losses=row.losses + lost,
+        tablet_failure=row.tablet_failure or (lost and not row.resumable),
         ready_timestamp=moment.now,
         dispatch_delay=delay,
     )

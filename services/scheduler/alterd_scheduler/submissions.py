@@ -11,15 +11,20 @@ from alterd_contracts.states import Status
 from alterd_scheduler.controls import retried
 from alterd_scheduler.decisions import Decision, Known
 from alterd_scheduler.facts import Moment, changed
+from alterd_scheduler.singletons import pending_against
+
+ANSWERED = 16
+"""Ids of requests that a record keeps besides the first."""
 
 
 def decide_submission(submission: Submission, known: Known, moment: Moment, next_id: int) -> Decision:
     """Every statement on every shard becomes a queued record.
 
-    What this very request already recorded stays as it is. A uuid that another request recorded acts as a retry if
-    statement and context are the same, and refuses the whole submission if they are not.
+    What this very request already recorded stays as it is. A uuid that another request recorded acts as a retry, once,
+    if statement and context are the same, and refuses the whole submission if they are not.
     """
     taken = [error for item in submission.submitted if (error := _taken(submission, item, known))]
+    taken = taken or pending_against(submission, known)
     if taken:
         return refuse(
             RefusedRequest(
@@ -41,9 +46,8 @@ def decide_submission(submission: Submission, known: Known, moment: Moment, next
             row = known.get(submission.keyspace, target.shard, item.migration_uuid)
             if row is None:
                 records.append(_queued(submission, item, target, number, moment))
-            elif row.request_id != submission.request_id and row.input_seq < moment.input_seq:
-                again = retried(row, moment, submission.caller)
-                records += [again] if again else []
+            elif not row.has_answered(submission.request_id) and row.input_seq < moment.input_seq:
+                records.append(_again(row, submission, moment))
     return Decision(records=tuple(records), outcome=submission.accepted(), next_id=next_id)
 
 
@@ -63,7 +67,7 @@ def refuse(request: RefusedRequest, moment: Moment) -> Decision:
 
 def _taken(submission: Submission, item: Submitted, known: Known) -> ErrorInfo | None:
     for row in known.rows(submission.keyspace, item.migration_uuid):
-        if row.request_id == submission.request_id:
+        if row.has_answered(submission.request_id):
             continue
         for what, ours, theirs in (
             ("context", submission.migration_context, row.migration_context),
@@ -77,6 +81,12 @@ def _taken(submission: Submission, item: Submitted, known: Known) -> ErrorInfo |
                     shard=row.shard,
                 ).info()
     return None
+
+
+def _again(row: Migration, submission: Submission, moment: Moment) -> Migration:
+    """The row after another request named it: queued again, or as it is. It keeps the request's id either way."""
+    new = retried(row, moment, submission.caller) or row.evolve(input_seq=moment.input_seq)
+    return new.evolve(answered=(*row.answered, submission.request_id)[-ANSWERED:])
 
 
 def _queued(submission: Submission, item: Submitted, target: Target, number: int, moment: Moment) -> Migration:
@@ -104,7 +114,21 @@ def _queued(submission: Submission, item: Submitted, target: Target, number: int
         request_id=submission.request_id,
         caller=submission.caller,
         retain_artifacts_seconds=item.choices.retain_artifacts_seconds,
+        retain_artifacts_submitted=item.choices.retain_artifacts_seconds,
         postpone_completion=item.choices.postpone_completion,
         cutover_threshold_seconds=item.choices.cutover_threshold_seconds,
+        postpone_launch=item.choices.postpone_launch,
+        allow_concurrent=item.choices.allow_concurrent,
+        in_order_completion=item.choices.in_order_completion,
+        is_immediate_operation=item.choices.is_immediate_operation,
+        ready_to_complete=item.choices.is_immediate_operation,
+        exclusive_phases=item.choices.exclusive_phases,
+        tail_phases=item.choices.tail_phases,
+        resumable=item.choices.resumable,
+        pausable=item.choices.pausable,
+        postponable=item.choices.postponable,
+        cuts_over=item.choices.cuts_over,
+        special_plan=item.choices.special_plan,
+        singletons=submission.singletons,
     )
     return changed(record, Fact.QUEUED, moment, caller=submission.caller)

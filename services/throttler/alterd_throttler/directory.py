@@ -51,6 +51,14 @@ class Directory:
             raise UnknownKeyspace(f"keyspace {keyspace!r} has no shard {shard!r}", keyspace=keyspace, shard=shard)
         raise UnknownKeyspace(f"there is no keyspace {keyspace!r}", keyspace=keyspace)
 
+    async def check(self, keyspace: str) -> None:
+        """Raises `InvalidName`, `UnknownKeyspace`, `BusUnreachable`."""
+        if check_keyspace(keyspace) not in self._keyspaces:
+            entry = await self._bucket.get(keyspace)
+            self._learn(keyspace, entry.value if entry else None)
+        if keyspace not in self._keyspaces:
+            raise UnknownKeyspace(f"there is no keyspace {keyspace!r}", keyspace=keyspace)
+
     def _learn(self, keyspace: str, value: bytes | None) -> None:
         if value is None:
             self._keyspaces.pop(keyspace, None)

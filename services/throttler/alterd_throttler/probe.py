@@ -36,7 +36,8 @@ class Probe:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"probe {address}")
         self._session: BlockingSession | None = None
         self._asked: asyncio.Future[Any] | None = None
-        self._since = 0.0
+        self._silent_since: float | None = None
+        """When the first question was asked of those that were not answered in time."""
 
     async def ask(self, question: Question[T]) -> T:
         """The answer of a blocking function on this server's session.
@@ -44,15 +45,19 @@ class Probe:
         Raises `Silent` when it does not come in `PATIENCE` seconds, or at once while an earlier question is still
         open; else what the session and the question raise.
         """
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
         if self._asked is not None and not self._asked.done():
-            raise Silent(f"no answer for {time.monotonic() - self._since:.1f} s")
+            raise Silent(f"no answer for {now - self._silent_since:.1f} s")
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._thread, partial(self._answer, question))
-        self._asked, self._since = asked, time.monotonic()
+        self._asked = asked
         asked.add_done_callback(_heard)
         done, _ = await asyncio.wait({asked}, timeout=PATIENCE)
         if not done:
-            raise Silent(f"no answer in {PATIENCE:g} s")
+            raise Silent(f"no answer for {time.monotonic() - self._silent_since:.1f} s")
+        self._silent_since = None
         return asked.result()
 
     async def close(self) -> None:

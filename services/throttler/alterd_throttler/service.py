@@ -11,13 +11,15 @@ import structlog
 
 from alterd_contracts.envelope import Reader
 from alterd_contracts.hookspecs import Metric
+from alterd_contracts.inputs import Control
 from alterd_contracts.requests import ThrottleCheck
-from alterd_contracts.subjects import THROTTLE_CHECK
+from alterd_contracts.subjects import THROTTLE_CHECK, THROTTLE_RULE
 from alterd_runtime.http import Respond
 from alterd_runtime.plugins import Plugins
 from alterd_runtime.service import Context
 from alterd_throttler.directory import Directory
 from alterd_throttler.judge import LAG, THREADS_RUNNING
+from alterd_throttler.rules import Rules
 from alterd_throttler.throttler import ANSWER_TIMEOUT, Throttler
 
 log = structlog.get_logger(__name__)
@@ -26,6 +28,7 @@ CONCURRENCY = 256
 """Questions at once: each of an idle shard may wait for its first measurement."""
 
 _questions: Reader[ThrottleCheck] = Reader(ThrottleCheck)
+_commands: Reader[Control] = Reader(Control)
 
 
 async def main(context: Context) -> None:
@@ -33,26 +36,38 @@ async def main(context: Context) -> None:
     context.health.ready["topology"] = "not read yet"
     directory = Directory(context.bus)
     following = asyncio.create_task(directory.run(), name="topology")
-    throttler = Throttler(context.bus, directory, context.settings.throttler, plugin_metrics(), context.instance)
+    rules = Rules(context.bus, directory)
+    ruling = asyncio.create_task(rules.run(), name="rules")
+    throttler = Throttler(context.bus, directory, context.settings.throttler, plugin_metrics(), context.instance, rules)
     stopping = asyncio.create_task(context.stopping.wait())
     try:
-        loaded = asyncio.create_task(directory.loaded.wait())
-        await asyncio.wait({loaded, following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        loaded = asyncio.create_task(_all(directory.loaded, rules.loaded), name="loaded")
+        beginning: set[asyncio.Task[Any]] = {loaded, following, ruling, stopping}
+        await asyncio.wait(beginning, return_when=asyncio.FIRST_COMPLETED)
         loaded.cancel()
         context.health.ready["topology"] = ""
         stop_serving = await context.bus.serve(THROTTLE_CHECK, _questions, throttler.check, concurrency=CONCURRENCY)
+        stop_ruling = await context.bus.serve(THROTTLE_RULE, _commands, rules.decide, queue="rules")
         if context.http:
             context.http.route("/throttle", _http(throttler, asyncio.get_running_loop()))
-        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if following.done():
-            following.result()
+        await asyncio.wait({following, ruling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in (following, ruling):
+            if ended.done():
+                ended.result()
+        await stop_ruling()
         await stop_serving()
     finally:
         await throttler.stop()
-        for task in (following, stopping):
+        tasks: tuple[asyncio.Task[Any], ...] = (following, ruling, stopping)
+        for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def _all(*events: asyncio.Event) -> None:
+    for event in events:
+        await event.wait()
 
 
 def plugin_metrics() -> list[Metric]:

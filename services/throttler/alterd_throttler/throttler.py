@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from alterd_contracts.subjects import THROTTLE_CHECK, throttler_lease
 from alterd_runtime.bus import Bus
 from alterd_runtime.settings import ThrottlerSettings
 from alterd_throttler.directory import Directory
+from alterd_throttler.rules import Rules
 from alterd_throttler.watch import FIRST_ANSWER, Watch
 
 log = structlog.get_logger(__name__)
@@ -38,9 +40,11 @@ class Throttler:
         settings: ThrottlerSettings,
         metrics: Sequence[Metric],
         instance: str,
+        rules: Rules | None = None,
     ) -> None:
         self._bus, self._directory, self._settings = bus, directory, settings
         self._metrics, self._instance = metrics, instance
+        self._rules = rules or Rules(bus, directory)
         self._watches: dict[tuple[str, str], Watch] = {}
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stopped = False
@@ -118,6 +122,7 @@ class Throttler:
             settings=self._settings,
             metrics=self._metrics,
             throttler=self._instance,
+            denied=partial(self._rules.denied, keyspace, name),
         )
         key = keyspace, name
         self._watches[key] = watch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -45,10 +45,12 @@ class Watch:
         settings: ThrottlerSettings,
         metrics: Sequence[Metric],
         throttler: str,
+        denied: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._keyspace, self._shard = keyspace, shard
         self._bus, self._lease, self._directory = bus, lease, directory
         self._settings, self._metrics, self._throttler = settings, metrics, throttler
+        self._denied = denied
         self._thresholds = thresholds(settings, metrics)
         self._valid = max(1.0, 4 * settings.interval)
         self._last: Verdict | None = None
@@ -71,7 +73,7 @@ class Watch:
             return self._verdict(go=False, reason="not measured yet", metrics={})
         if age >= self._valid:
             return self._verdict(go=False, reason=f"not measured for {age:.1f} s", metrics=self._last.metrics)
-        return msgspec.structs.replace(self._last, valid_seconds=self._valid - age)
+        return msgspec.structs.replace(self._last, valid_seconds=self._valid - age, denied=self._denied())
 
     async def stop(self) -> None:
         """Ends at once, and gives the lease up."""
@@ -153,8 +155,10 @@ class Watch:
             go=go,
             reason=reason,
             metrics=metrics,
+            thresholds=dict(self._thresholds),
             valid_seconds=self._valid,
             throttler=self._throttler,
+            denied=self._denied(),
         )
 
     def _show(self, measurements: Measurements, go: bool) -> None:

@@ -5,7 +5,8 @@ nats-py's KeyValue loses a key's TTL on update and shows an expired key as an em
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import nats.js.errors
@@ -19,6 +20,8 @@ from alterd_runtime.bus.tail import Message, Tail
 
 OPERATION = "KV-Operation"
 MARKER = "Nats-Marker-Reason"
+AT_ONCE = 256
+"""Reads on their way at the same time."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +57,13 @@ class BucketStore:
             return None
         return Entry(key=key, value=raw.data, revision=raw.seq or 0)
 
+    async def get_all(self, keys: Sequence[str]) -> list[Entry | None]:
+        """`get` of each, many at once."""
+        found: list[Entry | None] = []
+        for start in range(0, len(keys), AT_ONCE):
+            found += await asyncio.gather(*(self.get(key) for key in keys[start : start + AT_ONCE]))
+        return found
+
     async def put(self, key: str, value: bytes, *, ttl: int = 0, expect: int | None = None) -> int:
         """Writes; the revision. `ttl` in whole seconds, 0 keeps. `expect`: only if the key's revision is this.
 
@@ -73,10 +83,10 @@ class BucketStore:
             )
         return int(ack.seq)
 
-    def watch(self, *patterns: str, start: int = 0) -> AsyncIterator[Entry | None]:
+    def watch(self, *patterns: str, start: int = 0, new_only: bool = False) -> AsyncIterator[Entry | None]:
         """Current entries in the order of their writes, None once, then each change; survives outages.
 
-        `start`: instead of the current entries, all writes from this revision on.
+        `start`: instead of the current entries, all writes from this revision on. `new_only`: none, None comes at once.
         """
         tail = Tail(
             self._nc,
@@ -84,7 +94,8 @@ class BucketStore:
             self.stream,
             tuple(self.subject(pattern) for pattern in patterns or (">",)),
             start=start,
-            last_per_subject=not start,
+            last_per_subject=not start and not new_only,
+            new_only=new_only,
         )
         return self._entries(tail)
 
@@ -98,6 +109,31 @@ class BucketStore:
             found[entry.key] = entry
         await watch.aclose()  # type: ignore[attr-defined]
         return sorted((entry for entry in found.values() if entry.value is not None), key=lambda e: e.revision)
+
+    async def count(self, *patterns: str, start: int = 1) -> int:
+        """How many keys there are, deleted ones with them as long as their markers stand. `start`: written since."""
+        wanted = api.ConsumerConfig(
+            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=start,
+            ack_policy=api.AckPolicy.NONE,
+            filter_subjects=[self.subject(pattern) for pattern in patterns or (">",)],
+            inactive_threshold=5.0,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        with translated(f"count in {self.bucket.name}"):
+            info = await interruptible(self._js.add_consumer(self.stream, wanted))
+            await interruptible(self._js.delete_consumer(self.stream, info.name))
+        return int(info.num_pending or 0)
+
+    async def newest(self, pattern: str, least: int) -> Sequence[Entry]:
+        """The entries that were written last: at least so many where there are so many, at most a few times that."""
+        with translated(f"look at {self.stream}"):
+            last = int((await interruptible(self._js.stream_info(self.stream))).state.last_seq)
+        span = least
+        while span < last and await self.count(pattern, start=last - span + 1) < least:
+            span *= 2
+        return await self.list(pattern, start=max(1, last - span + 1))
 
     async def _entries(self, tail: Tail) -> AsyncIterator[Entry | None]:
         messages = aiter(tail)

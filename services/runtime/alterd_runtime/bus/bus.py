@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,10 +23,11 @@ from alterd_contracts.names import new_request_id
 from alterd_contracts.requests import Refusal
 from alterd_contracts.subjects import REPLY_TO, Bucket, Stream
 from alterd_runtime.bus import streams
-from alterd_runtime.bus.bucket import BucketStore
+from alterd_runtime.bus.bucket import AT_ONCE, BucketStore
 from alterd_runtime.bus.connection import NatsSettings, close, connect
 from alterd_runtime.bus.errors import translated
 from alterd_runtime.bus.fenced import FencedState
+from alterd_runtime.bus.flight import Flight, Parcel, Sent
 from alterd_runtime.bus.interruptible import interruptible
 from alterd_runtime.bus.lease import Lease
 from alterd_runtime.bus.tail import Message, Tail
@@ -50,6 +51,36 @@ class Ack(msgspec.Struct, frozen=True):
     duplicate: bool
 
 
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to be stored, as `Bus.publish` takes it."""
+
+    subject: str
+    data: msgspec.Struct
+    id: str
+    about: str = ""
+
+
+class Sending:
+    """Messages on their way into their streams."""
+
+    def __init__(self, bus: Bus, messages: Sequence[Outgoing], sent: Sent) -> None:
+        self._bus, self._messages, self._sent = bus, messages, sent
+
+    async def stored(self) -> None:
+        """Returns when all are stored; what was not at the first try is tried again, as by `Bus.publish`.
+
+        Raises `BusUnreachable`: then any of them may be missing.
+        """
+        for message, answer in zip(self._messages, await self._sent.answers(), strict=True):
+            if not isinstance(answer, Exception):
+                PUBLISHED.labels(type=_tag(message.data)).inc()
+            elif _may_pass(answer):
+                await self._bus.publish(message.subject, message.data, id=message.id, about=message.about)
+            else:
+                with translated(f"publish to {message.subject}"):
+                    raise answer
+
+
 class Bus:
     """One service's connection. `source` names the sender in each message: ``/alterd/<service>/<instance>``."""
 
@@ -57,6 +88,7 @@ class Bus:
         self._nc, self._js = nc, nc.jetstream(timeout=PUBLISH_TIMEOUT)
         self.source = source
         self._replicas = replicas
+        self._flight = Flight(nc)
         self._answering: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -118,6 +150,18 @@ class Bus:
                     )
         PUBLISHED.labels(type=_tag(data)).inc()
         return Ack(ack.seq, bool(ack.duplicate))
+
+    async def send_all(self, messages: Sequence[Outgoing]) -> Sending:
+        """Sends many in their order, none waits for the answer to the one before; `Sending.stored` does."""
+        parcels = [
+            Parcel(
+                message.subject,
+                wrap(message.data, id=message.id, source=self.source, subject=message.about),
+                {api.Header.MSG_ID.value: message.id, "content-type": CONTENT_TYPE},
+            )
+            for message in messages
+        ]
+        return Sending(self, messages, await self._flight.send(parcels))
 
     async def tell(self, subject: str, data: msgspec.Struct, *, id: str = "", about: str = "") -> None:
         """Core NATS: whoever listens hears it, nobody stores it."""
@@ -247,6 +291,14 @@ class Bus:
                 return None
         return _raw(raw)
 
+    async def last_ids(self, stream: Stream, subjects: Sequence[str]) -> list[str]:
+        """The id of the last message on each subject, empty where there is none; many are asked for at once."""
+        found: list[Message | None] = []
+        for start in range(0, len(subjects), AT_ONCE):
+            some = subjects[start : start + AT_ONCE]
+            found += await asyncio.gather(*(self.last(stream, subject) for subject in some))
+        return ["" if each is None else each.headers.get(api.Header.MSG_ID.value, "") for each in found]
+
     async def last_sequence(self, stream: Stream) -> int:
         with translated(f"look at {stream.name}"):
             info = await interruptible(self._js.stream_info(stream.name))
@@ -283,7 +335,7 @@ class Bus:
         return BucketStore(self._nc, self._js, bucket)
 
     def fenced(self, bucket: Bucket) -> FencedState:
-        return FencedState(self.bucket(bucket))
+        return FencedState(self.bucket(bucket), self._flight)
 
     def lease(self, key: str, holder: bytes, ttl: int) -> Lease:
         return Lease(self._js, key, holder, ttl)

@@ -83,8 +83,9 @@ class Tail:
             try:
                 subscription = await self._subscribe(arrived)
                 consumer = await self._begin(subscription.subject)
-                seen, there = 0, UNKNOWN if consumer.num_pending else await self._there(consumer)
-                if not self._caught_up and there == 0:
+                unknown = self._caught_up or consumer.num_pending
+                seen, there = 0, UNKNOWN if unknown else await self._there(consumer)
+                if there == 0:
                     self._caught_up = True
                     yield None
                 async for message in self._follow(arrived):

@@ -35,11 +35,64 @@ RETRY_DELAY = 2.0
 """Seconds before a message whose handler failed for a passing reason comes again."""
 
 
+class Slots:
+    """Places for messages in hand; several workers may share them."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._taken = 0
+        self._given = asyncio.Event()
+
+    @property
+    def taken(self) -> int:
+        return self._taken
+
+    async def some(self) -> None:
+        """Returns when a place is free; it may be gone when it is wanted."""
+        while self._taken >= self.count:
+            self._given.clear()
+            await self._given.wait()
+
+    def take(self) -> bool:
+        """A place, if one is free."""
+        if self._taken >= self.count:
+            return False
+        self._taken += 1
+        return True
+
+    def give(self) -> None:
+        self._taken -= 1
+        self._given.set()
+
+    def take_back(self) -> None:
+        """A place for what had one and rested; where none is free, one more than there are is taken."""
+        self._taken += 1
+
+
+class Place:
+    """A slot in the hands of one message, which can do without it while it only waits."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots, self._held = slots, True
+
+    def rest(self) -> None:
+        """Others may have it."""
+        if self._held:
+            self._held = False
+            self._slots.give()
+
+    def go_on(self) -> None:
+        """It is needed again, and nobody waits for it."""
+        if not self._held:
+            self._held = True
+            self._slots.take_back()
+
+
 class Delivery:
     """A message in a worker's hands. It is acked when the handler says so, or when it returns."""
 
-    def __init__(self, msg: Msg) -> None:
-        self._msg = msg
+    def __init__(self, msg: Msg, place: Place) -> None:
+        self._msg, self.place = msg, place
         self.subject: str = msg.subject
         self.data: bytes = msg.data
         self.sequence: int = msg.metadata.sequence.stream
@@ -71,36 +124,6 @@ class Delivery:
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
-
-
-class Slots:
-    """Places for messages in hand; several workers may share them."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._taken = 0
-        self._given = asyncio.Event()
-
-    @property
-    def taken(self) -> int:
-        return self._taken
-
-    async def some(self) -> None:
-        """Returns when a place is free; it may be gone when it is wanted."""
-        while self._taken >= self.count:
-            self._given.clear()
-            await self._given.wait()
-
-    def take(self) -> bool:
-        """A place, if one is free."""
-        if self._taken >= self.count:
-            return False
-        self._taken += 1
-        return True
-
-    def give(self) -> None:
-        self._taken -= 1
-        self._given.set()
 
 
 class Unreadable(AlterdError):
@@ -173,19 +196,15 @@ class Worker:
                 if not self._slots.take():  # another worker was faster while this pull was open
                     await msg.nak(delay=CROWDED_DELAY)
                     continue
-                task = asyncio.create_task(self._process(msg))
+                delivery = Delivery(msg, Place(self._slots))
+                task = asyncio.create_task(self._process(delivery))
                 self._running.add(task)
-                task.add_done_callback(self._finished)
+                task.add_done_callback(self._running.discard)
         finally:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._slots.give()
-
-    async def _process(self, msg: Msg) -> None:
-        delivery = Delivery(msg)
+    async def _process(self, delivery: Delivery) -> None:
         beat = asyncio.create_task(self._keep(delivery))
         try:
             await self._handle(delivery)
@@ -201,6 +220,7 @@ class Worker:
             await self._again(delivery)
         finally:
             beat.cancel()
+            delivery.place.rest()
 
     async def _keep(self, delivery: Delivery) -> None:
         while not delivery.settled:

@@ -3,8 +3,10 @@
 * `setting`    a strategy's name, and words behind it
 * `options`    these words against what the strategy declares; also those of a record
 * `durations`  the values of some
+* `offered`    what living executors declare
 """
 
+from alterd_runtime.ddl_strategy.offered import offered
 from alterd_runtime.ddl_strategy.options import Options, check_options, options_of, zero_dates_allowed
 from alterd_runtime.ddl_strategy.setting import Option, StrategySetting, parse_ddl_strategy
 
@@ -13,6 +15,7 @@ __all__ = [
     "Options",
     "StrategySetting",
     "check_options",
+    "offered",
     "options_of",
     "parse_ddl_strategy",
     "zero_dates_allowed",

@@ -8,7 +8,7 @@ import msgspec
 
 from alterd_contracts.declaration import Declaration
 from alterd_contracts.errors import InvalidStrategy
-from alterd_contracts.flags import ALLOW_ZERO_IN_DATE, FlagDeclaration, FlagKind
+from alterd_contracts.flags import ALLOW_ZERO_IN_DATE, NOT_YET, FlagDeclaration, FlagKind
 from alterd_contracts.migration import Migration
 from alterd_contracts.statement import StatementKind
 from alterd_runtime.ddl_strategy.durations import parse_duration
@@ -42,14 +42,22 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return value if isinstance(value, str) else ""
 
 
-def check_options(setting: StrategySetting, declaration: Declaration, kind: StatementKind | None = None) -> Options:
+def check_options(
+    setting: StrategySetting,
+    declaration: Declaration,
+    kind: StatementKind | None = None,
+    *,
+    others: Iterable[Declaration] = (),
+) -> Options:
     """The options of `setting`, by the flags that `declaration` has; a flag given twice counts as last written.
 
-    With `kind`, flags that have no effect on such a statement keep their defaults. Raises `InvalidStrategy` that
+    With `kind`, flags that have no effect on such a statement keep their defaults. `others`: strategies that a refusal
+    names where they have the flag. Raises `InvalidStrategy` that
     names every reserved flag, or the first one that is written wrongly, or every unknown one.
     """
     declared = {flag.name: flag for flag in declaration.flags}
     _refuse_reserved(setting.options, declaration)
+    _refuse_what_is_not_there(setting.options)
     values = {flag.name: _default(flag) for flag in declaration.flags}
     given = set()
     for option in setting.options:
@@ -63,7 +71,7 @@ def check_options(setting: StrategySetting, declaration: Declaration, kind: Stat
         unknown = _names(setting.options, declared)
         raise InvalidStrategy(
             f"invalid flags for {declaration.strategy} strategy: {' '.join(unknown)}",
-            hint=_known(declaration),
+            hint="; ".join([*_elsewhere(setting.options, declaration, others), _known(declaration)]),
             flag=" ".join(unknown),
             strategy=declaration.strategy,
         )
@@ -96,6 +104,12 @@ def _refuse_reserved(options: Iterable[Option], declaration: Declaration) -> Non
         )
 
 
+def _refuse_what_is_not_there(options: Iterable[Option]) -> None:
+    for option in options:
+        if option.name in NOT_YET:
+            raise InvalidStrategy(f"--{option.name} is not there yet", hint="leave it out", flag=option.name)
+
+
 def _names(options: Iterable[Option], declared: Iterable[str]) -> list[str]:
     """How a message names unknown flags: without values, which may be secrets, be they behind a ``=`` or a blank."""
     known, named, may_be_value = set(declared), [], False
@@ -107,6 +121,21 @@ def _names(options: Iterable[Option], declared: Iterable[str]) -> list[str]:
         elif not may_be_value:
             named.append(shown(option.text))
     return list(dict.fromkeys(named))
+
+
+def _elsewhere(options: Iterable[Option], declaration: Declaration, others: Iterable[Declaration]) -> list[str]:
+    """For each flag that other strategies have: which ones."""
+    own = {flag.name for flag in declaration.flags}
+    found: dict[str, list[str]] = {}
+    for other in sorted(others, key=lambda each: each.strategy):
+        names = {flag.name for flag in other.flags} - own
+        for option in options:
+            if option.name in names and other.strategy not in found.setdefault(option.name, []):
+                found[option.name].append(other.strategy)
+    return [
+        f"--{name} is for the {'strategy' if len(where) == 1 else 'strategies'} {' and '.join(where)}"
+        for name, where in found.items()
+    ]
 
 
 def _known(declaration: Declaration) -> str:
@@ -128,9 +157,20 @@ def _value(flag: FlagDeclaration, option: Option) -> Value:
             )
         return True
     if option.value is None:
-        example = flag.default or flag.minimum or "…"
+        example = flag.default or flag.minimum or next(iter(flag.values), "…")
         raise InvalidStrategy(f"--{flag.name} lacks its value", hint=f"write --{flag.name}={example}", flag=flag.name)
-    return _duration(flag, option.value) if flag.kind is FlagKind.DURATION else option.value
+    return _duration(flag, option.value) if flag.kind is FlagKind.DURATION else _text(flag, option.value)
+
+
+def _text(flag: FlagDeclaration, text: str) -> str:
+    """Nothing may always be written."""
+    if text and flag.values and text not in flag.values:
+        raise InvalidStrategy(
+            f"--{flag.name} is {' or '.join(flag.values)}, not {shown(text)!r}",
+            hint=f"write --{flag.name}={flag.values[0]}",
+            flag=flag.name,
+        )
+    return text
 
 
 def _duration(flag: FlagDeclaration, text: str) -> float:
@@ -143,5 +183,9 @@ def _duration(flag: FlagDeclaration, text: str) -> float:
     if low or high:
         limits = [f"at least {flag.minimum}"] if flag.minimum else []
         limits += [f"at most {flag.maximum}"] if flag.maximum else []
-        raise InvalidStrategy(f"--{flag.name}={text} is out of range: {' and '.join(limits)}", flag=flag.name)
+        raise InvalidStrategy(
+            f"--{flag.name}={shown(text)} is out of range: {' and '.join(limits)}",
+            hint=f"write it like --{flag.name}={flag.default or flag.minimum or flag.maximum}; 0 is the default",
+            flag=flag.name,
+        )
     return seconds

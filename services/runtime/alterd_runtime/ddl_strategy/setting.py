@@ -28,9 +28,9 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     """Without dashes; empty for a word that is no flag."""
     value: str | None = None
-    """What follows the ``=``; None without one."""
+    """What follows the ``=``, without double quotes of its own; None without one."""
     text: str
-    """As written, quotes taken off."""
+    """As written, without the quotes that kept it together."""
 
 
 class StrategySetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,12 @@ def parse_ddl_strategy(text: str) -> StrategySetting:
 
 def _option(text: str) -> Option:
     found = _FLAG.fullmatch(text)
-    return Option(text=text) if found is None else Option(name=found[1], value=found[2], text=text)
+    return Option(text=text) if found is None else Option(name=found[1], value=_unquoted(found[2]), text=text)
+
+
+def _unquoted(value: str | None) -> str | None:
+    quoted = value is not None and len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if value is not None and quoted else value
 
 
 def shown(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A sandbox in a folder: a MySQL primary and its replicas, with a keyspace file for alterd.
+"""A sandbox in a folder: for each shard a MySQL primary and its replicas, with a keyspace file for alterd.
 
 The servers go on when the command that started them ends; another command finds them by their pid files.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -31,12 +32,17 @@ from alterd_runtime.provision.server import Server
 SCHEMA = "commerce"
 USER = "alterd"
 
+ONE_SHARD = "0"
+SHARDS = (1, 2, 4, 8)
+"""How many there may be: keyranges of one length."""
+
 KEYSPACE = """\
 [keyspace]
 name = "{schema}"
-
+"""
+SHARD = """
 [[keyspace.shards]]
-name = "0"
+name = "{shard}"
 schema = "{schema}"
 servers = [{servers}]
 user = "{user}"
@@ -50,10 +56,11 @@ class SandboxServer(msgspec.Struct, frozen=True, kw_only=True):
     """One server of the sandbox."""
 
     name: str
-    """``primary``, ``replica-1``, …"""
+    """``primary``, ``replica-1``, …; of several shards ``shard-1-primary``, …"""
     port: int
     pid: int = 0
     """0: not running."""
+    shard: str = ONE_SHARD
 
     @property
     def address(self) -> str:
@@ -78,13 +85,34 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rung: Rung
     servers: tuple[SandboxServer, ...]
 
+    @property
+    def shards(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(server.shard for server in self.servers))
+
+    def of(self, shard: str) -> tuple[SandboxServer, ...]:
+        """The primary first."""
+        return tuple(server for server in self.servers if server.shard == shard)
+
+
+def names_of(shards: int) -> tuple[str, ...]:
+    """``0``, or keyranges: ``-80`` and ``80-``."""
+    if shards == 1:
+        return (ONE_SHARD,)
+    borders = ["", *(f"{256 // shards * number:02x}" for number in range(1, shards)), ""]
+    return tuple(f"{low}-{high}" for low, high in pairwise(borders))
+
 
 class Sandbox:
-    """A primary and `replicas` replicas below `home`. One command at a time changes it; others wait."""
+    """For each shard a primary and `replicas` replicas below `home`. One command at a time changes it; others wait.
 
-    def __init__(self, home: Path | None = None, *, replicas: int = 1, die_with_parent: bool = False) -> None:
+    `shards`: 0 for as many as there are, else one.
+    """
+
+    def __init__(
+        self, home: Path | None = None, *, replicas: int = 1, shards: int = 0, die_with_parent: bool = False
+    ) -> None:
         self.home = (home or state_folder() / "sandbox").absolute()
-        self._replicas, self._die_with_parent = replicas, die_with_parent
+        self._replicas, self._shards, self._die_with_parent = replicas, shards, die_with_parent
         self._servers: dict[str, Server] = {}
         self._binary: MySQLBinary | None = None
 
@@ -144,43 +172,75 @@ class Sandbox:
                 say(f"{known.name} runs on {known.address}")
         with ThreadPoolExecutor(max_workers=max(1, len(servers))) as pool:
             list(pool.map(lambda server: server.start(), servers))
+        for shard in plan.shards:
+            of_shard = [server for known, server in zip(plan.servers, servers, strict=True) if known.shard == shard]
+            self._replicate(of_shard, waiting, say)
+        self._write(self.keyspace_file, self._keyspace(plan))
+
+    def _replicate(self, servers: Sequence[Server], waiting: Sequence[Server], say: Say) -> None:
+        """The first server is the primary."""
         primary, *replicas = servers
         self._furnish(primary.endpoint)
         for replica in replicas:
             if replica in waiting or primary in waiting:
                 say(f"the replica on {replica.endpoint.address} follows {primary.endpoint.address}")
             follow(replica.endpoint, primary.endpoint, primary.source)
-        self._write(
-            self.keyspace_file,
-            KEYSPACE.format(
+
+    def _keyspace(self, plan: Plan) -> str:
+        shards = (
+            SHARD.format(
+                shard=shard,
                 schema=SCHEMA,
-                servers=", ".join(f'"{server.address}"' for server in plan.servers),
+                servers=", ".join(f'"{server.address}"' for server in plan.of(shard)),
                 user=USER,
                 password_file=msgspec.json.encode(str(self.password_file)).decode(),
-            ),
+            )
+            for shard in plan.shards
         )
+        return KEYSPACE.format(schema=SCHEMA) + "".join(shards)
 
     def _planned(self, say: Say) -> Plan:
-        """The plan as it was, with more replicas if asked for; a stopped server's port moves if somebody took it."""
+        """The plan as it was, with more replicas if asked for; a stopped server's port moves if somebody took it.
+
+        Raises `InvalidSetting` where another number of shards is asked for.
+        """
         old = self._remembered()
         rung = old.rung if old is not None else ladder.choose(ladder.look(allow_url=False), allow_url=False)
-        servers: list[SandboxServer] = []
+        shards = self._shards_of(old)
+        there: dict[str, SandboxServer] = {}
         for server in old.servers if old is not None else ():
-            if self._seen(rung, server).pid or is_free(server.port):
-                servers.append(server)
-                continue
-            moved = SandboxServer(name=server.name, port=free_port())
-            say(f"the port of the {server.name} is taken: it moves from {server.port} to {moved.port}")
-            self._servers.pop(server.name, None)
-            servers.append(moved)
-        for number in range(len(servers), self._replicas + 1):
-            name = f"replica-{number}" if number else "primary"
-            servers.append(SandboxServer(name=name, port=free_port()))
+            there[server.name] = self._placed(rung, server, say)
+        servers: list[SandboxServer] = []
+        for number, shard in enumerate(shards, start=1):
+            prefix = f"shard-{number}-" if len(shards) > 1 else ""
+            count = max(len(old.of(shard)) if old is not None else 0, self._replicas + 1)
+            for place in range(count):
+                name = prefix + (f"replica-{place}" if place else "primary")
+                servers.append(there.get(name) or SandboxServer(name=name, port=free_port(), shard=shard))
         return Plan(rung=rung, servers=tuple(servers))
+
+    def _shards_of(self, old: Plan | None) -> tuple[str, ...]:
+        if old is None:
+            return names_of(self._shards or 1)
+        if self._shards not in (0, len(old.shards)):
+            raise InvalidSetting(
+                f"the sandbox {self.home} has {len(old.shards)} shard{'' if len(old.shards) == 1 else 's'}",
+                hint="`alterd sandbox down` and remove the folder, or choose another one with ALTERD_HOME",
+                folder=self.home,
+            )
+        return old.shards
+
+    def _placed(self, rung: Rung, server: SandboxServer, say: Say) -> SandboxServer:
+        if self._seen(rung, server).pid or is_free(server.port):
+            return server
+        moved = msgspec.structs.replace(server, port=free_port())
+        say(f"the port of the {server.name} is taken: it moves from {server.port} to {moved.port}")
+        self._servers.pop(server.name, None)
+        return moved
 
     def _seen(self, rung: Rung, server: SandboxServer) -> SandboxServer:
         pid = self._server(rung, server).pid
-        return SandboxServer(name=server.name, port=server.port, pid=pid or 0)
+        return msgspec.structs.replace(server, pid=pid or 0)
 
     def _server(self, rung: Rung, server: SandboxServer, say: Say = lambda _: None) -> Server:
         if server.name not in self._servers:

@@ -4,7 +4,7 @@
 * `alters`   ALTER TABLE split into clauses, `clauses` what each one does
 """
 
-from alterd_runtime.sql.alters import Alter, by_copy, split_alter
+from alterd_runtime.sql.alters import Alter, at_once, by_copy, split_alter
 from alterd_runtime.sql.clauses import Clause, ClauseKind
 
-__all__ = ["Alter", "Clause", "ClauseKind", "by_copy", "split_alter"]
+__all__ = ["Alter", "Clause", "ClauseKind", "at_once", "by_copy", "split_alter"]

@@ -114,11 +114,20 @@ def by_copy(head: str, clauses: Iterable[Clause], text: Callable[[Clause], str] 
 
     `head`: ``ALTER TABLE t``. `text`: what is written of a clause.
     """
+    return _by("COPY", head, clauses, text)
+
+
+def at_once(head: str, clauses: Iterable[Clause]) -> str:
+    """The same with ALGORITHM=INSTANT."""
+    return _by("INSTANT", head, clauses, lambda clause: clause.text)
+
+
+def _by(algorithm: str, head: str, clauses: Iterable[Clause], text: Callable[[Clause], str]) -> str:
     kept = [clause for clause in clauses if clause.kind not in _HOW]
     if not kept:
         return ""
     comma = "" if kept[0].kind in _AFTER_A_BLANK else ","
-    parts = [f"{head} ALGORITHM=COPY{comma} {text(kept[0])}"]
+    parts = [f"{head} ALGORITHM={algorithm}{comma} {text(kept[0])}"]
     for clause in kept[1:]:
         parts += [clause.separator if clause.separator.strip() in ("", ",") else ", ", text(clause)]
     return "".join(parts)

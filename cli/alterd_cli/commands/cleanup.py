@@ -1,0 +1,45 @@
+"""``alterd cleanup``"""
+
+# ruff: noqa: PLC0415 - imported when the command runs, so that --help is fast
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, ShardOption, examples
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "cleanup",
+        epilog=examples(
+            "alterd cleanup 9e8a9249_3976_11ed_9442_0a43f95f28a3",
+            "alterd cleanup all -k shop",
+        ),
+    )(cleanup)
+
+
+def cleanup(
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
+    shard: ShardOption = None,
+    keyspace: KeyspaceOption = "",
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
+    context: Annotated[
+        str, typer.Option("--migration-context", "-c", metavar="TEXT", help="Of all, those of it.", show_default=False)
+    ] = "",
+    output: OutputOption = Output.TABLE,
+    nats: NatsOption = "",  # noqa: ARG001
+) -> int | None:
+    """Drop what a migration has left behind, before its time.
+
+    Of what has ended only. It cannot be undone or reverted afterwards.
+    """
+    from alterd_cli.controls import command
+    from alterd_contracts.requests import Command
+
+    return asyncio.run(
+        command(Command.CLEANUP, uuid, keyspace, shard or (), message, output, migration_context=context)
+    )

@@ -1,0 +1,44 @@
+"""``alterd pause``"""
+
+# ruff: noqa: PLC0415 - imported when the command runs, so that --help is fast
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, ShardOption, examples
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "pause",
+        epilog=examples(
+            "alterd pause 9e8a9249_3976_11ed_9442_0a43f95f28a3",
+            "alterd pause 9e8a9249_3976_11ed_9442_0a43f95f28a3 --shard -80",
+            "alterd pause all -k shop --shard -80",
+        ),
+    )(pause)
+
+
+def pause(
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
+    shard: ShardOption = None,
+    keyspace: KeyspaceOption = "",
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
+    context: Annotated[
+        str, typer.Option("--migration-context", "-c", metavar="TEXT", help="Of all, those of it.", show_default=False)
+    ] = "",
+    output: OutputOption = Output.TABLE,
+    nats: NatsOption = "",  # noqa: ARG001
+) -> int | None:
+    """Pause a migration, or all that are pending.
+
+    What waits does not begin; what runs stops writing at its next border and does not complete.
+    """
+    from alterd_cli.controls import command
+    from alterd_contracts.requests import Command
+
+    return asyncio.run(command(Command.PAUSE, uuid, keyspace, shard or (), message, output, migration_context=context))

@@ -1,0 +1,45 @@
+"""``alterd unforce-cutover``"""
+
+# ruff: noqa: PLC0415 - imported when the command runs, so that --help is fast
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from alterd_cli.options import KeyspaceOption, NatsOption, Output, OutputOption, ShardOption, examples
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "unforce-cutover",
+        epilog=examples(
+            "alterd unforce-cutover 9e8a9249_3976_11ed_9442_0a43f95f28a3",
+            "alterd unforce-cutover all -k shop",
+        ),
+    )(unforce_cutover)
+
+
+def unforce_cutover(
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The migration, or all.", show_default=False)],
+    shard: ShardOption = None,
+    keyspace: KeyspaceOption = "",
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.", show_default=False)] = "",
+    context: Annotated[
+        str, typer.Option("--migration-context", "-c", metavar="TEXT", help="Of all, those of it.", show_default=False)
+    ] = "",
+    output: OutputOption = Output.TABLE,
+    nats: NatsOption = "",  # noqa: ARG001
+) -> int | None:
+    """Let a migration's cut-over give way again.
+
+    The opposite of force-cutover, from the next attempt on.
+    """
+    from alterd_cli.controls import command
+    from alterd_contracts.requests import Command
+
+    return asyncio.run(
+        command(Command.UNFORCE_CUTOVER, uuid, keyspace, shard or (), message, output, migration_context=context)
+    )
