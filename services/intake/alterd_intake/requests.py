@@ -106,10 +106,14 @@ class Intake:
     async def _read(self, request: DdlRequest) -> Prepared:
         if errors := resolve.check_names(request):
             raise Refused(tuple(errors))
+        if self._world.keyspace(request.keyspace) is None:
+            await self._world.look_again()
         keyspace = resolve.find_keyspace(
             request.keyspace, self._world.keyspace(request.keyspace), self._world.keyspaces
         )
         setting = parse_ddl_strategy(resolve.default_strategy(request.ddl_strategy, keyspace))
+        if setting.strategy not in self._world.declarations():
+            await self._world.look_again()
         declaration = resolve.find_strategy(setting.strategy, self._world.declarations())
         # a long script takes the tokenizer a second: others need not wait for it
         script = await asyncio.to_thread(read_script, request.sql, schemas=resolve.schemas_of(keyspace))

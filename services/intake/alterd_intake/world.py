@@ -59,6 +59,16 @@ class World:
         """By name and alias, of all living executors; where versions differ, of the newest."""
         return offered(self._executors.values())
 
+    async def look_again(self) -> None:
+        """Before anything is called unknown: what was written a moment ago may not have been heard of yet.
+
+        Raises `BusUnreachable`.
+        """
+        for bucket, put in ((subjects.TOPOLOGY, self._put_keyspace), (subjects.EXECUTORS, self._put_executor)):
+            for entry in await self._bus.bucket(bucket).list():
+                if entry.value is not None:
+                    self._put(bucket, put, entry.key, entry.value)
+
     async def _watch(
         self, bucket: Bucket, put: Callable[[str, bytes], None], known: dict[str, Any], loaded: asyncio.Event
     ) -> None:
@@ -69,10 +79,13 @@ class World:
             elif entry.value is None:
                 known.pop(entry.key, None)
             else:
-                try:
-                    put(entry.key, entry.value)
-                except msgspec.DecodeError as error:
-                    log.error("world.unreadable", bucket=bucket.name, key=entry.key, error=str(error))
+                self._put(bucket, put, entry.key, entry.value)
+
+    def _put(self, bucket: Bucket, put: Callable[[str, bytes], None], key: str, value: bytes) -> None:
+        try:
+            put(key, value)
+        except msgspec.DecodeError as error:
+            log.error("world.unreadable", bucket=bucket.name, key=key, error=str(error))
 
     def _put_keyspace(self, key: str, value: bytes) -> None:
         self._keyspaces[key] = _keyspace.decode(value)
