@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,28 +11,16 @@ from alterd_contracts.errors import UnknownKeyspace, UnknownStrategy
 from alterd_contracts.names import new_request_id
 from alterd_contracts.requests import DdlRequest, Refusal
 from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
-from alterd_contracts.work import ExecutorInfo
 from alterd_direct.direct import Direct
 from alterd_intake.requests import Intake
 from alterd_intake.world import World
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.provision.nats_server import NatsServer
 from alterd_runtime.settings import IntakeSettings
+from tests.unit.test_sql_shell import executor
 
 SHARD = Shard(
     name="0", schema="s", servers=(ServerAddress.parse("127.0.0.1:1"),), user="u", password=SecretRef(env="NOBODYS")
-)
-EXECUTOR = ExecutorInfo(
-    executor="e",
-    incarnation="i",
-    host="h",
-    pid=1,
-    version="1",
-    slots=1,
-    running=0,
-    lease_ttl=15,
-    started_at=datetime.now(UTC),
-    strategies=(Direct().declare(),),
 )
 
 
@@ -54,5 +41,5 @@ async def test_what_was_written_a_moment_ago_is_known(nats: NatsServer) -> None:
         keyspace = Keyspace(name="shop", shards=(SHARD,))
         await bus.bucket(subjects.TOPOLOGY).put("shop", msgspec.json.encode(keyspace))
         assert await code() == UnknownStrategy.code
-        await bus.bucket(subjects.EXECUTORS).put("e", msgspec.json.encode(EXECUTOR))
+        await bus.bucket(subjects.EXECUTORS).put("e", msgspec.json.encode(executor(Direct().declare())))
         assert await code() not in (UnknownKeyspace.code, UnknownStrategy.code)

@@ -39,6 +39,7 @@ async def follow(context: Context, durable: str, take: Take, *, concurrency: int
 
     worker = context.bus.worker(EVENTS, durable, events(), handle, concurrency=concurrency, ack_wait=ACK_WAIT)
     working = asyncio.create_task(worker.run(), name=durable)
+    context.serving()
     stopping = asyncio.create_task(context.stopping.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (working, stopping):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-import msgspec
 import structlog
 
 from alterd_contracts import subjects
-from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import AlterdError
-from alterd_contracts.events import Event, Fact, MigrationEvent
+from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status
 from alterd_contracts.work import Work
 from alterd_executor.receiving import Receiver
+from alterd_executor.told import told
 from alterd_executor.watching import read_fresh
 from alterd_executor.world import World
 
@@ -27,8 +26,6 @@ AT_ONCE = 8
 """Attempts of one executor beside its slots; each takes as long as it takes to look at the shard and clean up."""
 LOOK_AGAIN = 1.0
 """Seconds before the open records are read again while NATS does not answer."""
-
-_events: Reader[Event] = Reader(Event)
 
 
 class Canceller:
@@ -44,18 +41,11 @@ class Canceller:
 
     async def run(self) -> None:
         """Until cancelled; then what is in hand is brought to its end."""
-        filters = [subjects.events(fact=fact) for fact in FACTS]
         try:
-            async for message in self._world.bus.tail(subjects.EVENTS, *filters, new_only=True):
-                if message is None:
+            async for event in told(self._world.bus, *FACTS, new_only=True):
+                if event is None:
                     await self._look()
-                    continue
-                try:
-                    event = _events.read(message.data)
-                except msgspec.DecodeError as error:
-                    log.error("event.unreadable", sequence=message.sequence, error=str(error))
-                    continue
-                if isinstance(event, MigrationEvent) and event.strategy in self._strategies:
+                elif event.strategy in self._strategies:
                     key = subjects.open_key(event.keyspace, event.shard, event.migration_uuid)
                     self._begin(key, waits=event.fact is Fact.RELEASED)
         finally:
@@ -95,7 +85,7 @@ class Canceller:
                 await self._receiver.take(_work(record), record, _nothing)
         except AlterdError as error:  # the queue brings it
             log.warning("cancel.not_taken", key=key, error=error.message)
-        except Exception:
+        except Exception:  # the boundary: one attempt must not end the listening; the queue brings it, too
             log.exception("cancel.broke", key=key)
 
     def _wanted(self, record: Migration) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import structlog
 
 from alterd_contracts import subjects
-from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import AlterdError
-from alterd_contracts.events import Event, Fact, MigrationEvent
+from alterd_contracts.events import Fact, MigrationEvent
 from alterd_executor.collector import Collector
+from alterd_executor.told import told
 from alterd_executor.watching import decoded
 from alterd_executor.world import World
 
@@ -19,8 +18,6 @@ log = structlog.get_logger(__name__)
 
 AGAIN = 60.0
 """Seconds before a shard that did not answer, or that another executor tends just now, is tried again."""
-
-_events: Reader[Event] = Reader(Event)
 
 
 class Cleaner:
@@ -33,15 +30,8 @@ class Cleaner:
     async def run(self) -> None:
         """Until cancelled."""
         try:
-            async for message in self._world.bus.tail(subjects.EVENTS, subjects.events(fact=Fact.CLEANUP_REQUESTED)):
-                if message is None:
-                    continue
-                try:
-                    event = _events.read(message.data)
-                except msgspec.DecodeError as error:
-                    log.error("event.unreadable", sequence=message.sequence, error=str(error))
-                    continue
-                if isinstance(event, MigrationEvent) and not await self._obeyed(event):
+            async for event in told(self._world.bus, Fact.CLEANUP_REQUESTED):
+                if event is not None and not await self._obeyed(event):
                     self._later(event)
         finally:
             for task in self._retrying:

@@ -91,6 +91,7 @@ async def serve(context: Context) -> None:
             chosen = [declared for declared in offered if not declared.hidden]
             workers = [_worker(context, declared, receiver, slots) for declared in chosen]
             canceller = Canceller(world, receiver, frozenset(declared.strategy for declared in chosen))
+            context.serving()
             await _work([*workers, canceller], context.stopping)
     finally:
         await throttling.close()

@@ -43,6 +43,7 @@ async def main(context: Context) -> None:
             subjects.REQUESTS, DURABLE, "alterd.request.*", queued, concurrency=AT_ONCE, ack_wait=60.0
         )
         working = asyncio.create_task(worker.run())
+        context.serving()
         await context.stopping.wait()
         await stop()
         working.cancel()

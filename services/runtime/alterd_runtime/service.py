@@ -37,6 +37,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     stopping: asyncio.Event
     """Set by SIGTERM and SIGINT."""
 
+    def serving(self) -> None:
+        """The service takes work from here on, and /readyz says so. Every main function calls it."""
+        self.health.ready["service"] = ""
+
 
 ENSURE_PAUSE = 0.5
 """Seconds between attempts to create what is missing."""
@@ -66,7 +70,7 @@ async def _run(service: str, settings: Settings, instance: str, main: Main) -> N
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
-    health = Health(ready={"nats": "not connected yet"})
+    health = Health(ready={"nats": "not connected yet", "service": "starting"})
     BUILD.info({"version": __version__, "python": platform.python_version(), "service": service})
     beat = _Beat()
     http = None

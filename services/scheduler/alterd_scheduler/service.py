@@ -24,6 +24,7 @@ async def main(context: Context) -> None:
     """Competes and leads until asked to stop."""
     stopping = asyncio.create_task(context.stopping.wait())
     leading = asyncio.create_task(_compete(context))
+    context.serving()
     await asyncio.wait({stopping, leading}, return_when=asyncio.FIRST_COMPLETED)
     for task in (leading, stopping):
         task.cancel()
@@ -42,7 +43,6 @@ async def _compete(context: Context) -> None:
             for error in _leaves(errors):
                 log.warning("term.ended", code=error.code, why=error.message)
         LEADING.set(0)
-        context.health.ready["role"] = ""
         await asyncio.sleep(COMPETE_EVERY)
 
 

@@ -33,7 +33,6 @@ _commands: Reader[Control] = Reader(Control)
 
 async def main(context: Context) -> None:
     """Measures and answers until asked to stop."""
-    context.health.ready["topology"] = "not read yet"
     directory = Directory(context.bus)
     following = asyncio.create_task(directory.run(), name="topology")
     rules = Rules(context.bus, directory)
@@ -45,11 +44,11 @@ async def main(context: Context) -> None:
         beginning: set[asyncio.Task[Any]] = {loaded, following, ruling, stopping}
         await asyncio.wait(beginning, return_when=asyncio.FIRST_COMPLETED)
         loaded.cancel()
-        context.health.ready["topology"] = ""
         stop_serving = await context.bus.serve(THROTTLE_CHECK, _questions, throttler.check, concurrency=CONCURRENCY)
         stop_ruling = await context.bus.serve(THROTTLE_RULE, _commands, rules.decide, queue="rules")
         if context.http:
             context.http.route("/throttle", _http(throttler, asyncio.get_running_loop()))
+        context.serving()
         await asyncio.wait({following, ruling, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for ended in (following, ruling):
             if ended.done():
