@@ -4,30 +4,37 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
 # Two processes, each with servers of its own, the long files first; a server that is given is not shared by two.
 SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 2 --dist loadfile --no-loadscope-reorder)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format bench bench-scheduler clean
+.PHONY: help setup tools demo test test-all lint format bench bench-scheduler clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 setup: $(SETUP) ## A virtual environment with everything in it
 
-$(SETUP): pyproject.toml constraints.txt scripts/make-venv scripts/get-pt-osc
+$(SETUP): pyproject.toml constraints.txt scripts/make-venv
 	@scripts/make-venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@scripts/get-pt-osc $(BIN)/python >/dev/null || echo "no pt-online-schema-change: its tests will be skipped"
+	@touch $@
+
+tools: $(TOOLS) ## gh-ost, pt-online-schema-change and spirit, where they can be had; tests of those that cannot are skipped
+
+# spirit's own script: its plugin is a distribution of its own
+$(TOOLS): $(SETUP) scripts/get-pt-osc scripts/get-gh-ost plugins/spirit/scripts/get-spirit
+	@for get in $(filter-out $(SETUP),$^); do $$get $(BIN)/python >/dev/null || echo "without it its tests are skipped"; done
 	@touch $@
 
 demo: $(SETUP) ## A table of 500,000 rows is altered under load, every row proven; SABOTAGE=drop, double or change
 	@$(BIN)/alterd demo $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
-test: $(SETUP) ## All tests but the slow ones, on real NATS and MySQL
+test: $(SETUP) $(TOOLS) ## All tests but the slow ones, on real NATS and MySQL
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
-test-all: $(SETUP) ## All tests
+test-all: $(SETUP) $(TOOLS) ## All tests
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 lint: $(SETUP) ## ruff, mypy --strict, import-linter

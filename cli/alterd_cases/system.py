@@ -47,8 +47,7 @@ class Borders(msgspec.Struct, frozen=True, kw_only=True):
 
 BORDERS = {
     "vitess": Borders(planned="vitess.plan_written", copied="vitess.copied", held="vitess.renamed"),
-    # the swap of a tool is its own: the writers are ended before it, and its triggers write the same rows to both
-    # the writers are ended before it cuts over: all that they have written is applied by then
+    # a tool swaps by itself: the writers are ended right before
     "gh-ost": Borders(planned="ghost.tried", copied="ghost.swap_allowed", held="ghost.swap_allowed"),
     "pt-osc": Borders(planned="ptosc.tried", copied="ptosc.swap_allowed", held="ptosc.swap_allowed"),
 }

@@ -31,7 +31,7 @@ class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     immediate: bool = False
     """Its completion is all there is of it: while that is held back or not its turn, the run is not begun."""
     cuts_over: bool = True
-    """It ends with a cut-over, which may be forced and has a threshold; what MySQL carries out alone has none."""
+    """It ends with a cut-over, which may be forced and has a threshold; what MySQL or a tool does alone has none."""
     revertible: bool = False
     rebuilds: bool = False
     """The ALTER is made on an empty table, so what MySQL cannot do to a full one in place is no matter."""
@@ -50,6 +50,16 @@ class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(phase.name for phase in self.phases[last + 1 :])
 
 
+class ToolDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that a strategy runs."""
+
+    name: str
+    path: str = ""
+    """The one that is taken on this host; empty where there is none."""
+    mend: str = ""
+    """How to get one, for people."""
+
+
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """A strategy's declaration."""
 
@@ -66,6 +76,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     reserved_flags: tuple[str, ...] = ()
     """Flags of the tool that alterd sets itself; refused by name."""
     passes_unknown_flags: bool = False
+    tools: tuple[ToolDeclaration, ...] = ()
+    """Without one of them no change can be carried out; which version it must have is for `check` to say."""
     hidden: bool = False
     """Only named as another strategy's runner; users cannot choose it."""
 

@@ -228,6 +228,16 @@ class Task(Protocol):
         """
         ...
 
+    async def foreign_artifacts(self, names: Sequence[str]) -> None:
+        """The same for tables of a tool that takes their names from nobody: they are written down as they are.
+
+        All of them or none: raises `Refused` where there is a table or view of such a name that this migration has not
+        written down before, or another migration uses the name. So what is there afterwards is this migration's, and
+        the call may be repeated, by a clean-up too. A run that is over leaves nothing under such a name: it drops or
+        renames what is there, and forgets the name.
+        """
+        ...
+
     async def forget_artifact(self, name: str) -> None:
         """The artifact does not exist (any more)."""
         ...

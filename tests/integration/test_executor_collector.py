@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+import pymysql
 import pytest
 
 from alterd_contracts import subjects
@@ -17,6 +19,7 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact, ArtifactKind
 from alterd_contracts.requests import ThrottleCheck, Verdict
 from alterd_contracts.states import Status
+from alterd_executor import accounts
 from alterd_executor.collector import Collector
 from alterd_executor.identity import Identity
 from alterd_executor.nursery import Nursery
@@ -25,12 +28,13 @@ from alterd_executor.watching import Following
 from alterd_executor.world import World
 from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.mysql import artifacts
+from alterd_runtime.mysql.connect import connect
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.sidecar import ensure
 from alterd_runtime.plugins import Strategies
 from alterd_runtime.provision.nats_server import NatsServer
 from alterd_runtime.settings import ExecutorSettings
-from tests.integration.executor_support import alter, session
+from tests.integration.executor_support import address, alter, session
 from tests.support import eventually
 from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
@@ -227,3 +231,56 @@ async def test_what_a_migration_left_that_ended_without_its_run_gets_a_time(
         await yard.world.records.put(key, msgspec.json.encode(record))
     assert await yard.collector.round() == int(adopted)
     assert (left in shop.tables()) == (not adopted)
+
+
+async def test_accounts_of_migrations_that_have_ended_go(yard: Yard, shop: Shop) -> None:
+    """Their last executor died with them. Of a migration that is open its attempts end them."""
+    await yard.artifact(alter(shop, "FORCE"), age=-3600)  # the sidecar is there
+    ended, goes_on, elsewhere = (alter(shop, "FORCE") for _ in range(3))
+    key = subjects.open_key("commerce", "0", goes_on.migration_uuid)
+    await yard.world.records.put(key, msgspec.json.encode(goes_on))
+    fences = [
+        Fence(keyspace=keyspace, shard="0", migration_uuid=record.migration_uuid, attempt=1, executor="gone")
+        for record, keyspace in ((ended, "commerce"), (goes_on, "commerce"), (elsewhere, "another"))
+    ]
+    async with session(shop) as opened:
+        made = [await accounts.create(opened, fence, [f"SELECT, TRIGGER ON `{shop.schema}`.*"]) for fence in fences]
+    users = [account.user for account in made]
+    shop.run("CREATE USER 'alterd_abc_1'@'%'")
+    shop.run(f"CREATE DEFINER = '{users[0]}'@'%' TRIGGER left_over AFTER INSERT ON customer FOR EACH ROW SET @a = 1")
+    signed_in = connect(address(shop).host, address(shop).port, users[0], made[0].password, database=shop.schema)
+    try:
+        await yard.collector.round()
+        left = {user for (user,) in shop.run("SELECT user FROM mysql.user WHERE user LIKE 'alterd\\_%'")}
+        assert left == {*users[1:], "alterd_abc_1"}
+        assert not shop.run(f"SELECT 1 FROM performance_schema.threads WHERE processlist_user = '{users[0]}'")
+        shop.run("INSERT INTO customer (id) VALUES (77)")  # the trigger is gone with its definer
+    finally:
+        with contextlib.suppress(pymysql.Error):
+            signed_in.close()
+        for user in (*users, "alterd_abc_1"):
+            shop.run(f"DROP USER IF EXISTS '{user}'@'%'")
+
+
+async def test_a_table_of_a_tool_s_own_name_is_dropped_while_it_is_the_same_migration_s(yard: Yard, shop: Shop) -> None:
+    ended, next_one = alter(shop, "FORCE"), alter(shop, "FORCE")
+    async with session(shop) as opened:
+        await ensure(opened)
+        for record, names in ((ended, ["_customer_new", "_customer_old"]), (next_one, ["_customer_old"])):
+            fence = Fence(
+                keyspace="commerce", shard="0", migration_uuid=record.migration_uuid, attempt=1, executor="e1"
+            )
+            await fence.claim(opened)
+            await artifacts.declare_foreign(opened, fence, shop.schema, names)
+            for name in names:
+                await artifacts.collect_after(opened, shop.schema, name, -1)
+        due = await artifacts.due(opened, 10)
+        shop.run("CREATE TABLE _customer_new (id int)")
+        shop.run("CREATE TABLE _customer_old (id int)")
+        stale = [msgspec.structs.replace(each, migration_uuid=ended.migration_uuid) for each in due]
+        assert [await artifacts.is_left(opened, each) for each in sorted(stale, key=lambda each: each.name)] == [
+            True,
+            False,
+        ]
+    assert await yard.collector.round() == 2
+    assert shop.tables() == ["customer"]

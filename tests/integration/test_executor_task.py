@@ -12,7 +12,7 @@ from alterd_contracts.errors import Fenced, LostSession, Refused
 from alterd_contracts.names import ArtifactKind
 from alterd_contracts.states import Status
 from alterd_executor.kept import retention
-from alterd_executor.protocol import LogText
+from alterd_executor.protocol import ArtifactNow, LogText
 from alterd_runtime.mysql.connect import connect
 from tests.integration.executor_support import Attempt, address, alter, next_attempt
 from tests.support import eventually
@@ -76,6 +76,59 @@ async def test_an_artifact_that_exists_is_not_forgotten(shop: Shop, tmp_path: Pa
         await attempt.task.forget_artifact(name)
     shop.run(f"DROP TABLE {name}")
     await attempt.task.forget_artifact(name)
+
+
+def on_the_list(shop: Shop, name: str) -> list[tuple[str, int, int]]:
+    """Whose a name is, of which attempt, and whether it may exist."""
+    rows = shop.run(
+        "SELECT migration_uuid, attempt, collected_at IS NULL FROM _alterd.artifacts"
+        f" WHERE name = '{name}' AND table_schema = '{shop.schema}'"
+    )
+    return [(str(uuid), int(attempt), int(may_exist)) for uuid, attempt, may_exist in rows]
+
+
+async def test_names_that_a_tool_makes_itself_are_written_down_while_they_are_free(shop: Shop, tmp_path: Path) -> None:
+    record = alter(shop, "FORCE")
+    first = await Attempt.claim(shop, record, tmp_path)
+    shop.run("CREATE TABLE _customer_old (id int)")
+    with pytest.raises(Refused, match="_customer_old is there already"):
+        await first.task.foreign_artifacts(["_customer_new", "_customer_old"])
+    assert on_the_list(shop, "_customer_new") == on_the_list(shop, "_customer_old") == []
+
+    shop.run("DROP TABLE _customer_old")
+    await first.task.foreign_artifacts(["_customer_new", "_customer_old"])
+    assert [each.name for each in first.sent if isinstance(each, ArtifactNow)] == ["_customer_new", "_customer_old"]
+    shop.run("CREATE TABLE _customer_new (id int)")
+    await first.die()
+    second = await Attempt.claim(shop, next_attempt(record), tmp_path)
+    await second.task.foreign_artifacts(["_customer_new", "_customer_old"])  # what there is now is its own
+    assert on_the_list(shop, "_customer_new") == [(record.migration_uuid, 2, 1)]
+    with pytest.raises(Refused):
+        await second.task.forget_artifact("_customer_new")
+
+
+async def test_a_name_that_a_tool_makes_itself_is_one_migration_s_at_a_time(shop: Shop, tmp_path: Path) -> None:
+    first = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
+    second = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
+    await first.task.foreign_artifacts(["_sentinel"])
+    with pytest.raises(Refused, match=f"{first.record.migration_uuid} uses the name"):
+        await second.task.foreign_artifacts(["_customer_new", "_sentinel"])
+    shop.run("CREATE TABLE _sentinel (id int)")
+    await first.task.finish(Status.FAILED)  # from here on it is to be collected
+    with pytest.raises(Refused, match="is there already") as refused:
+        await second.task.foreign_artifacts(["_customer_new", "_sentinel"])
+    assert first.record.migration_uuid in refused.value.hint
+    assert on_the_list(shop, "_sentinel") == [(first.record.migration_uuid, 1, 1)]
+    assert on_the_list(shop, "_customer_new") == []
+
+    shop.run("DROP TABLE _sentinel")
+    await second.task.foreign_artifacts(["_sentinel"])
+    assert on_the_list(shop, "_sentinel") == [(second.record.migration_uuid, 1, 1)]
+    await second.task.forget_artifact("_sentinel")
+    assert on_the_list(shop, "_sentinel") == [(second.record.migration_uuid, 1, 0)]
+    third = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
+    await third.task.foreign_artifacts(["_sentinel"])
+    assert on_the_list(shop, "_sentinel") == [(third.record.migration_uuid, 1, 1)]
 
 
 async def test_a_session_waits_for_locks_as_long_as_the_executor_allows(shop: Shop, tmp_path: Path) -> None:

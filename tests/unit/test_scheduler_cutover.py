@@ -12,7 +12,9 @@ from alterd_contracts.states import PENDING, Status
 from alterd_contracts.strategy import Strategy
 from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
+from alterd_ghost.ghost import Ghost
 from alterd_intake import resolve
+from alterd_ptosc.ptosc import PtOsc
 from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 from alterd_scheduler.controls import decide_control
 from alterd_scheduler.decisions import Known
@@ -37,7 +39,10 @@ def told(before: Migration) -> list[tuple[int, str]]:
 def test_what_has_no_cut_over_promises_nothing_of_the_next_one(status: Status) -> None:
     why = f"is {status} already"
     if status in PENDING:
-        why = "has no cut-over: MySQL carries out this statement alone, and nobody is ended for it"
+        why = (
+            "has no cut-over of alterd's: MySQL or the strategy's own program carries out this statement alone, and "
+            "nobody is ended for it"
+        )
     assert told(row(status, strategy="mysql", cuts_over=False)) == [(0, why), (0, why)]
 
 
@@ -48,7 +53,9 @@ def test_what_is_done_at_once_can_be_forced_and_its_threshold_counts_for_a_copy_
     ]
 
 
-@pytest.mark.parametrize("strategy", [Vitess(), Mysql(), Direct()], ids=["vitess", "mysql", "direct"])
+@pytest.mark.parametrize(
+    "strategy", [Vitess(), Mysql(), Direct(), Ghost(), PtOsc()], ids=lambda each: each.declare().strategy
+)
 @pytest.mark.parametrize("kind", StatementKind)
 def test_an_online_alter_alone_has_a_cut_over(strategy: Strategy, kind: StatementKind) -> None:
     declared = strategy.declare()

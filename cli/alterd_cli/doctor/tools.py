@@ -1,76 +1,52 @@
-"""Programs that some strategies run: is there one, which version, and how to get it. As seen from this host."""
+"""Programs that strategies run: is there one, which version, and how to get it. As seen from this host."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from alterd_cli.doctor.findings import Finding, ok, warn
-from alterd_cli.link import settings
-from alterd_runtime.provision import pt_osc
-from alterd_runtime.settings import Settings
+from alterd_cli.services_seen import local_strategies
+from alterd_contracts.declaration import Declaration, ToolDeclaration
+from alterd_runtime.plugins import Plugins
 
 PART = "tools"
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
 PATIENCE = 30.0
 """Seconds for a program to say its version."""
 
 
-class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """A program, and who needs it."""
-
-    name: str
-    strategy: str
-    configured: Callable[[Settings], str]
-    found: Callable[[], str | None]
-    mend: str
-
-
-TOOLS = (
-    Tool(
-        name="gh-ost",
-        strategy="gh-ost",
-        configured=lambda settings: settings.ghost.path,
-        found=lambda: shutil.which("gh-ost"),
-        mend="`scripts/get-gh-ost` builds it where Go is; or name one in ALTERD_GHOST__PATH",
-    ),
-    Tool(
-        name=pt_osc.NAME,
-        strategy="pt-osc",
-        configured=lambda settings: settings.ptosc.path,
-        found=pt_osc.found,
-        mend="`scripts/get-pt-osc` installs or unpacks Debian's; or name one in ALTERD_PTOSC__PATH",
-    ),
-)
-
-
 def check_tools() -> list[Finding]:
-    """One finding for each; without a program only its own strategy cannot run."""
-    return [_tool(tool, settings()) for tool in TOOLS]
+    """One finding for each program that a plugin here declares; without it only its own strategy cannot run."""
+    return judge(local_strategies(Plugins().load()))
 
 
-def _tool(tool: Tool, configured: Settings) -> Finding:
-    path = tool.configured(configured) or tool.found()
-    if not path:
-        return ok(PART, f"{tool.name} is not on this host: the strategy {tool.strategy} needs it. {tool.mend}")
-    if shutil.which(path) is None:
-        return warn(PART, f"{tool.name} is set to {path}, which is no program here", tool.mend)
-    said = version(path)
+def judge(strategies: Iterable[Declaration]) -> list[Finding]:
+    """Runs each program for its version."""
+    return [_tool(tool, declared.strategy) for declared in strategies for tool in declared.tools]
+
+
+def _tool(tool: ToolDeclaration, strategy: str) -> Finding:
+    if not tool.path:
+        return ok(PART, f"{tool.name} is not on this host: the strategy {strategy} needs it. {tool.mend}")
+    if shutil.which(tool.path) is None:
+        return warn(PART, f"{tool.name} is set to {tool.path}, which is no program here", tool.mend)
+    said = version(tool.path)
     if not said:
-        return warn(PART, f"{path} does not run here", tool.mend)
-    return ok(PART, f"{tool.name}: {path}, version {said}")
+        return warn(PART, f"{tool.path} does not run here", tool.mend)
+    return ok(PART, f"{tool.name}: {tool.path}, version {said}")
 
 
 def version(path: str) -> str:
-    """The last word of what it says of its version; empty where it does not run."""
+    """The first version number in what it says of itself; empty where it does not run."""
     try:
         done = subprocess.run(
             [Path(path), "--version"], check=False, capture_output=True, text=True, timeout=PATIENCE, cwd="/"
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    words = done.stdout.split()
-    return words[-1] if done.returncode == 0 and words else ""
+    number = _VERSION.search(done.stdout)
+    return number.group() if done.returncode == 0 and number else ""

@@ -154,8 +154,8 @@ class Collector:
         return False
 
     async def _collect(self, session: Session, artifact: ListedArtifact) -> int:
-        if Artifact.parse(artifact.name) is None:
-            log.error("collector.no_artifact", name=artifact.name)  # the list was written by somebody else
+        if Artifact.parse(artifact.name) is None and not await artifacts.is_left(session, artifact):
+            log.error("collector.no_artifact", name=artifact.name)  # somebody else wrote the list, or uses the name
             return 0
         kind = await artifacts.table_type(session, artifact.table_schema, artifact.name)
         what = "VIEW" if kind == "VIEW" else "TABLE"

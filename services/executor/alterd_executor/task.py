@@ -324,6 +324,16 @@ class RunTask:
         failpoint("run.artifact_declared")
         return tuple(artifact.name for artifact in declared)
 
+    async def foreign_artifacts(self, names: Sequence[str]) -> None:
+        session = await self.primary()
+        try:
+            await artifacts.declare_foreign(session, self._fence, self._record.mysql_schema, names)
+        finally:
+            await self._close(session)
+        for name in names:
+            self._send(ArtifactNow(name=name))
+        failpoint("run.artifact_declared")
+
     async def forget_artifact(self, name: str) -> None:
         session = await self.primary()
         try:

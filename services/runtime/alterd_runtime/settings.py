@@ -143,7 +143,7 @@ class GhostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How the strategy `gh-ost` finds and runs the program; read by executors."""
 
     path: str = ""
-    """Of the program; empty: the one on the PATH. Set it where several are installed."""
+    """Of the program; empty: the one on the PATH, else the one that alterd built. Set it where there are several."""
     checkpoint_interval: Annotated[int, msgspec.Meta(ge=10)] = 10
     """Seconds between two checkpoints. Longer writes less; a dead attempt then repeats up to twice as much."""
 

@@ -26,6 +26,11 @@ INSERT INTO {ARTIFACTS}
   (`name`, `table_schema`, `keyspace`, `shard`, `migration_uuid`, `attempt`, `kind`, `created_at`)
 VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
 """
+_TAKE = f"""
+UPDATE {ARTIFACTS} SET `keyspace` = %s, `shard` = %s, `migration_uuid` = %s, `attempt` = %s,
+  `kind` = 'tul', `created_at` = UTC_TIMESTAMP(6), `collect_after` = NULL, `collected_at` = NULL
+WHERE `name` = %s AND `table_schema` = %s
+"""
 
 
 class ListedArtifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,56 @@ async def declare_tools(
     for ending in endings:
         check_ending(ending)
     return await _declare(session, fence, table_schema, ArtifactKind.TOOL, endings)
+
+
+async def declare_foreign(session: Session, fence: Fence, table_schema: str, names: Sequence[str]) -> None:
+    """Names that a tool gives its tables by itself, all of them or none, in a fenced transaction of its own.
+
+    Those that this migration has declared before it keeps, whatever stands there. Raises `Refused`: there is a table or
+    view that this migration has not declared, or another one uses the name; `Fenced`, `ReadOnlyServer`.
+    """
+    owner = (fence.keyspace, fence.shard, fence.migration_uuid)
+    async with fence.transaction(session):
+        for name in names:
+            left_by = ""
+            try:
+                await session.execute(_INSERT, (name, table_schema, *owner, fence.attempt, ArtifactKind.TOOL.value))
+            except MySQLError as error:
+                if error.errno != DUPLICATE_ENTRY:
+                    raise
+                ours, left_by = await _taken(session, owner, table_schema, name)
+                await session.execute(_TAKE, (*owner, fence.attempt, name, table_schema))
+                if ours:
+                    continue
+            if await exists(session, table_schema, name):
+                raise Refused(
+                    f"{table_schema}.{name} is there already, and a tool would take it for its own",
+                    hint=f"`alterd cleanup {left_by}`: that migration left it" if left_by else "rename or drop it",
+                    table=f"{table_schema}.{name}",
+                )
+
+
+async def _taken(session: Session, owner: tuple[str, str, str], table_schema: str, name: str) -> tuple[bool, str]:
+    """Of a name on the list: whether it is the owner's, and else which migration may have left a table there.
+
+    Raises `Refused`: another migration uses it.
+    """
+    [row] = await session.query(
+        "SELECT `keyspace`, `shard`, `migration_uuid`, `collected_at` IS NULL AS `may_exist`,"
+        f" `collect_after` IS NULL AS `in_use` FROM {ARTIFACTS} WHERE `name` = %s AND `table_schema` = %s FOR UPDATE",
+        (name, table_schema),
+    )
+    if not row["may_exist"]:
+        return False, ""
+    if (row["keyspace"], row["shard"], row["migration_uuid"]) == owner:
+        return True, ""
+    if row["in_use"]:
+        raise Refused(
+            f"the migration {row['migration_uuid']} uses the name {table_schema}.{name}",
+            hint="wait for its end",
+            table=f"{table_schema}.{name}",
+        )
+    return False, str(row["migration_uuid"])
 
 
 async def _declare(
@@ -124,6 +179,21 @@ async def due(
         (keyspace, shard, limit),
     )
     return [_listed(row) for row in rows]
+
+
+async def is_left(session: Session, artifact: ListedArtifact) -> bool:
+    """Whether a name that a tool makes itself is still on the list for the same migration, and due.
+
+    Such names are used again: by now it may be another migration's.
+    """
+    if artifact.kind is not ArtifactKind.TOOL:
+        return False
+    found = await session.value(
+        f"SELECT COUNT(*) FROM {ARTIFACTS} WHERE `name` = %s AND `table_schema` = %s AND `migration_uuid` = %s"
+        " AND `collected_at` IS NULL AND `collect_after` <= UTC_TIMESTAMP(6)",
+        (artifact.name, artifact.table_schema, artifact.migration_uuid),
+    )
+    return bool(found)
 
 
 async def mark_collected(session: Session, table_schema: str, name: str) -> None:

@@ -176,6 +176,16 @@ class Grants:
             return any(not each.revoked and each.schema != "*" and wanted & each.privileges for each in here)
         return any(wanted & each.privileges for each in here)
 
+    def may_grant(self, privilege: str, pattern: str) -> bool:
+        """Whether it is held on the server, or on a schema that is written as `pattern` is: who holds it on a schema
+        alone cannot grant it on a pattern that means others too.
+        """
+        return any(
+            not each.revoked and {privilege, "ALL PRIVILEGES"} & each.privileges
+            for each in self._held
+            if each.schema in {"*", f"`{pattern.replace('`', '``')}`"}
+        )
+
     def lacking(self, needs: Iterable[Need], schema: str) -> list[Need]:
         """Those of `needs` that are not held, for a shard with `schema`."""
         return [need for need in needs if not self.has(need.privilege, _name(need.place, schema))]

@@ -14,7 +14,7 @@ import msgspec
 from alterd_contracts.errors import ShardUnreachable
 from alterd_runtime.mysql.server import OLDEST
 from alterd_runtime.provision.folders import CACHE_VARIABLE, cache_folder
-from alterd_runtime.provision.from_debian import run_script
+from alterd_runtime.provision.scripts import run_script
 
 CACHED = "mysql-9.7"
 """Folder within the cache folder; its `mysqld` is a wrapper."""

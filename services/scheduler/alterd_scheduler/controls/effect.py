@@ -22,7 +22,10 @@ def no_cutover(row: Migration) -> str:
     """Why a command about the cut-over has no effect on what is pending; empty where it has one."""
     if row.cuts_over:
         return ""
-    return "has no cut-over: MySQL carries out this statement alone, and nobody is ended for it"
+    return (
+        "has no cut-over of alterd's: MySQL or the strategy's own program carries out this statement alone, and nobody "
+        "is ended for it"
+    )
 
 
 def turned(row: Migration, moment: Moment, control: Control, fact: Fact, text: str, **columns: Any) -> Migration:

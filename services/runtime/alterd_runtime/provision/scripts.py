@@ -1,4 +1,4 @@
-"""Runs the scripts that unpack Debian's packages."""
+"""Runs the scripts that get what others make."""
 
 from __future__ import annotations
 
