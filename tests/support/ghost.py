@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +22,12 @@ CANNOT = 3
 """The script's exit code where it cannot be had."""
 
 
+@functools.cache
 def get_gh_ost() -> Path:
     """Skips the test where there is none and Go, to build one, is missing too; the reason says so."""
-    got = subprocess.run([SCRIPT], check=False, capture_output=True, text=True, timeout=BUILDING)
+    got = subprocess.run([SCRIPT, sys.executable], check=False, capture_output=True, text=True, timeout=BUILDING)
     if got.returncode == CANNOT:
-        pytest.skip(got.stderr.strip().splitlines()[-1])
+        pytest.skip("; ".join(got.stderr.strip().splitlines()[-2:]))
     assert got.returncode == 0, got.stderr
     return Path(got.stdout.strip())
 

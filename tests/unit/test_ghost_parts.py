@@ -1,201 +1,22 @@
-"""gh-ost's pure parts: its output, its command line, what it reads in a statement, what it can convert."""
+"""gh-ost's pure parts: what it reads in a statement, what it can convert, its keys and its tables."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 
-import msgspec
 import pytest
 
-from alterd_contracts.errors import DuplicateRows, InvalidStrategy
-from alterd_contracts.migration import Migration
+from alterd_contracts.errors import RunLost
 from alterd_contracts.names import Artifact, ArtifactKind
-from alterd_contracts.strategy import Account, Login
-from alterd_ghost.command import Call, clauses_of, conf, grants
-from alterd_ghost.errors import GhostFailed
-from alterd_ghost.flags import RESERVED, SWITCHES, Asked
-from alterd_ghost.ghost import Ghost
+from alterd_ghost.command import clauses_of
 from alterd_ghost.keys import key_obstacles, shared_keys
 from alterd_ghost.limits import judge_variables
 from alterd_ghost.reading import misread
-from alterd_ghost.running import failed
-from alterd_ghost.status import seconds_of, status_of
+from alterd_ghost.running import check_losses
 from alterd_ghost.tables import Checkpoint, Group, grouped, safe_checkpoint
 from alterd_ghost.values import value_obstacles
-from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 from alterd_runtime.mysql.tables import Column, Index, Table
 from alterd_runtime.sql import split_alter
-
-LINE = (
-    "Copy: 1200/4000 30.0%; Applied: 17; Backlog: 3/1000; Time: 12s(total), 10s(copy); streamer: binlog.000001:4711;"
-    " Lag: 0.02s, HeartbeatLag: 0.15s, State: {state}; ETA: {eta}"
-)
-
-
-# Its output ----------------------------------------------------------------------------------------------------
-
-
-def test_a_status_is_read() -> None:
-    status = status_of(LINE.format(state="migrating", eta="1m23s"))
-    assert status is not None
-    assert (status.copied, status.rows, status.percent, status.applied, status.backlog) == (1200, 4000, 30.0, 17, 3)
-    assert (status.lag, status.eta, status.postponed, status.throttled) == (0.15, 83, False, "")
-
-
-def test_the_same_line_in_its_log_is_read_too() -> None:
-    assert status_of("2026-11-21 18:05:42 INFO " + LINE.format(state="migrating", eta="N/A")) is not None
-
-
-def test_states() -> None:
-    held = status_of(LINE.format(state="postponing cut-over", eta="due"))
-    waits = status_of(LINE.format(state="throttled, Too many requests (http=429)", eta="N/A"))
-    assert held is not None
-    assert waits is not None
-    assert held.postponed
-    assert waits.throttled == "Too many requests (http=429)"
-
-
-def test_other_lines_are_none() -> None:
-    assert status_of("2026-11-21 18:05:42 INFO Row copy complete") is None
-    assert status_of("") is None
-
-
-@pytest.mark.parametrize(
-    ("eta", "seconds"), [("due", 0), ("N/A", -1), ("7s", 7), ("1h0m5s", 3605), ("5x", -1), ("1m 5s", -1)]
-)
-def test_etas(eta: str, seconds: int) -> None:
-    assert seconds_of(eta) == seconds
-
-
-def test_last_words_become_errors() -> None:
-    duplicate = "Error 1062 (23000): Duplicate entry '7' for key '_t_gho.u'; query="
-    assert isinstance(failed(duplicate, 1, "gh-ost"), DuplicateRows)
-    other = failed("no shared unique key can be found after ALTER! Bailing out", 1, "the dry run")
-    assert isinstance(other, GhostFailed)
-    assert other.message == "the dry run failed: no shared unique key can be found after ALTER! Bailing out"
-    assert "exit code 2" in failed("", 2, "gh-ost").message
-
-
-# Its command line ----------------------------------------------------------------------------------------------
-
-
-def call(**fields: object) -> Call:
-    values: dict[str, object] = {
-        "program": Path("/bin/gh-ost"),
-        "workdir": Path("/w"),
-        "login": Login(host="db", port=3306, user="alterd", password="hush", name="alterd:x"),
-        "schema": "shop",
-        "table": "demo",
-        "alter": "ADD c INT",
-        "prefix": "alterd_x",
-        "server_id": 9,
-        "throttle_url": "http://127.0.0.1:1/throttle",
-        "gtid": True,
-        "checkpoint_seconds": 10,
-    }
-    return Call(**{**values, **fields})  # type: ignore[arg-type]
-
-
-def test_no_secret_is_an_argument() -> None:
-    account = Account(user="alterd_x_1", password="s3cret")
-    for words in (call().argv(execute=True), call().argv(execute=False)):
-        assert not any("hush" in word or "s3cret" in word for word in words)
-    assert conf(account) == "[client]\nuser=alterd_x_1\npassword=s3cret\n"
-    assert "s3cret" not in repr(account)
-
-
-def test_every_flag_that_is_set_is_reserved() -> None:
-    words = (*call(zero_dates=True).argv(execute=True, resume=True), *call().argv(execute=False))
-    names = {word.lstrip("-").partition("=")[0] for word in words[1:] if word.startswith("-")}
-    declared = {flag.name for flag in Ghost().declare().flags}
-    assert names - {"checkpoint-seconds"} <= {*RESERVED, *declared}
-    assert not SWITCHES & set(RESERVED)
-
-
-def test_the_dry_run_executes_nothing() -> None:
-    words = call().argv(execute=False)
-    assert "--execute" not in words
-    assert not any(word.startswith(("--postpone", "--checkpoint", "--resume")) for word in words)
-
-
-def test_without_gtids_there_are_no_checkpoints() -> None:
-    words = call(gtid=False).argv(execute=True)
-    assert not any(word.startswith(("--checkpoint", "--gtid")) for word in words)
-
-
-def test_a_users_flags_stand_last_and_each_for_itself() -> None:
-    words = call(passed=("--max-load=Threads_running=5", "--debug")).argv(execute=True)
-    assert words[-2:] == ("--max-load=Threads_running=5", "--debug")
-
-
-def test_the_least_grants() -> None:
-    every, schema, *tables = grants("my_shop")
-    assert every == "REPLICATION CLIENT, REPLICATION SLAVE ON *.*"
-    assert schema.endswith("ON `my_shop`.*")
-    assert "SUPER" not in every + schema
-    assert all(text.startswith("SELECT ON `performance_schema`.`") for text in tables)
-
-
-@pytest.mark.parametrize(
-    ("sql", "text"),
-    [
-        ("ALTER TABLE t ADD c INT, ALGORITHM=INPLACE, LOCK=NONE", "ADD c INT"),
-        ("ALTER TABLE t ALGORITHM=COPY, ADD c INT, DROP d", "ADD c INT, DROP d"),
-        ("ALTER TABLE t ADD c INT PARTITION BY HASH (id)", "ADD c INT PARTITION BY HASH (id)"),
-        ("ALTER TABLE t LOCK=NONE, ADD c INT  ,  FORCE", "ADD c INT  ,  FORCE"),
-        ("ALTER TABLE t ALGORITHM=INSTANT", ""),
-    ],
-)
-def test_the_clauses_go_on_as_they_are_written(sql: str, text: str) -> None:
-    assert clauses_of(split_alter(sql).clauses) == text
-
-
-# Its flags -----------------------------------------------------------------------------------------------------
-
-
-def asked(options: str) -> Asked:
-    return Asked.of(
-        Migration(
-            id=1,
-            migration_uuid="u",
-            keyspace="k",
-            shard="0",
-            mysql_schema="s",
-            mysql_table="t",
-            migration_statement="ALTER TABLE t FORCE",
-            strategy="gh-ost",
-            options=options,
-        )
-    )
-
-
-@pytest.mark.parametrize("name", RESERVED)
-def test_flags_of_alterds_own_are_refused_by_name(name: str) -> None:
-    for text in (f"--{name}", f"-{name}", f"--{name}=x", f"--max-load --{name}"):
-        with pytest.raises(InvalidStrategy, match=f"--{name}(?![\\w-])"):
-            check_options(parse_ddl_strategy(f"gh-ost {text}"), Ghost().declare())
-
-
-@pytest.mark.parametrize(
-    ("options", "passed"),
-    [
-        ("--max-load=Threads_running=100 --chunk-size=500", ("--max-load=Threads_running=100", "--chunk-size=500")),
-        ("--max-load Threads_running=100 -chunk-size 500", ("--max-load=Threads_running=100", "--chunk-size=500")),
-        ("--throttle-query='SELECT 1; $(rm -rf /)' --exact-rowcount", None),
-        ("--postpone-completion --debug", ("--debug",)),
-    ],
-)
-def test_others_are_passed_on(options: str, passed: tuple[str, ...] | None) -> None:
-    expected = passed or ("--throttle-query=SELECT 1; $(rm -rf /)", "--exact-rowcount")
-    assert asked(options).passed == expected
-
-
-@pytest.mark.parametrize("options", ["execute", "--exact-rowcount true", "--chunk-size=5 10", "--debug ''", "-"])
-def test_a_word_without_a_flag_is_refused(options: str) -> None:
-    """gh-ost would read no flag behind it, nor say so."""
-    with pytest.raises(InvalidStrategy, match="belongs to no flag"):
-        asked(options)
-
 
 # What it reads in a statement ----------------------------------------------------------------------------------
 
@@ -476,6 +297,9 @@ def test_what_the_server_lacks_is_named(name: str, value: object) -> None:
     assert error.hint
 
 
-def test_the_declaration_crosses_the_wire() -> None:
-    declared = Ghost().declare()
-    assert msgspec.json.decode(msgspec.json.encode(declared), type=type(declared)) == declared
+@pytest.mark.parametrize(
+    ("losses", "gtid", "goes_on"), [(0, False, True), (1, False, True), (2, False, False), (4, True, True)]
+)
+def test_without_gtids_it_begins_anew_once(losses: int, gtid: bool, goes_on: bool) -> None:
+    with contextlib.nullcontext() if goes_on else pytest.raises(RunLost, match="died 2 times"):
+        check_losses(losses, gtid=gtid)

@@ -48,6 +48,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Positions in the binary log that hold on another server too: those can be resumed from."""
     checkpoint_seconds: int
     zero_dates: bool = False
+    encrypted: bool = False
+    """By TLS, as alterd's own sessions are: whose certificate it is is not looked at, unless users give one."""
     passed: tuple[str, ...] = ()
 
     def argv(self, *, execute: bool, resume: bool = False) -> tuple[str, ...]:
@@ -73,9 +75,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             "--verbose",
             *(("--gtid",) if self.gtid else ()),
             *(("--allow-zero-in-date",) if self.zero_dates else ()),
+            *(self._encryption() if self.encrypted else ()),
             *(self._real(resume) if execute else ()),
             *self.passed,
         )
+
+    def _encryption(self) -> Sequence[str]:
+        chosen = any(word.startswith("--ssl") for word in self.passed)
+        return () if chosen else ("--ssl", "--ssl-allow-insecure")
 
     def _real(self, resume: bool) -> Sequence[str]:
         words = ["--execute", f"--postpone-cut-over-flag-file={self.workdir / POSTPONE}"]

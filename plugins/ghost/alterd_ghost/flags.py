@@ -32,16 +32,17 @@ RESERVED: Final = (
     # what would change rows unseen, or the table past its completion
     *("panic-on-warnings", "approve-renamed-columns", "skip-renamed-columns", "skip-strict-mode"),
     *("attempt-instant-ddl", "cut-over", "discard-foreign-keys", "skip-foreign-key-checks"),
-    "allow-nullable-unique-key",
+    *("allow-nullable-unique-key", "charset", "skip-metadata-lock-check"),
+    # triggers would be made by the attempt's account, and go with it
+    *("include-triggers", "trigger-suffix", "remove-trigger-suffix-if-exists"),
 )
 """Refused by name."""
 
 SWITCHES: Final = frozenset(
     {
         *("aliyun-rds", "allow-master-master", "allow-setup-metadata-lock-instruments", "azure"),
-        *("concurrent-rowcount", "cut-over-exponential-backoff", "debug", "exact-rowcount", "gcp", "include-triggers"),
-        *("remove-trigger-suffix-if-exists", "skip-metadata-lock-check", "skip-port-validation", "ssl"),
-        *("ssl-allow-insecure", "stack"),
+        *("concurrent-rowcount", "cut-over-exponential-backoff", "debug", "exact-rowcount", "gcp"),
+        *("skip-port-validation", "ssl", "ssl-allow-insecure", "stack"),
     }
 )
 """Flags that are passed on and take no value of their own."""

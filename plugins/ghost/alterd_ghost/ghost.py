@@ -26,7 +26,7 @@ from alterd_ghost.flags import FLAGS, RESERVED, STRATEGY, Asked
 from alterd_ghost.limits import account_limits, server_limits, table_limits
 from alterd_ghost.running import alter, forget_unused
 from alterd_ghost.tables import CHANGELOG, CHECKPOINTS, OLD, drop_tables, read_checkpoints, read_groups, resumable
-from alterd_ghost.tool import locate
+from alterd_ghost.tool import check_flags, declared, locate
 from alterd_ghost.trial import change_limits
 from alterd_runtime.settings import load
 from alterd_runtime.sql import split_alter
@@ -58,6 +58,7 @@ class Ghost(Strategy):
                         postpone_completion=True,
                         in_order_completion=True,
                         immediate=True,
+                        cuts_over=False,
                         runner="statement",
                     )
                     for kind in StatementKind
@@ -69,6 +70,7 @@ class Ghost(Strategy):
                     concurrent=True,
                     postpone_completion=True,
                     in_order_completion=True,
+                    cuts_over=False,  # by itself: nobody is ended for it, and its limits are flags of its own
                     rebuilds=True,
                 ),
             ),
@@ -77,18 +79,19 @@ class Ghost(Strategy):
             flags=FLAGS,
             reserved_flags=RESERVED,
             passes_unknown_flags=True,
+            tools=(declared(),),
         )
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
         asked = Asked.of(change)
         found: list[AlterdError] = []
         try:
-            await locate(load().ghost)
+            await check_flags(await locate(load().ghost), asked.passed)
         except AlterdError as error:
             found.append(error)
         found += await account_limits(shard.scratch, shard.schema)
         found += await server_limits(shard.scratch, asked)
-        found += await table_limits(shard.scratch, shard.schema, change.mysql_table, asked)
+        found += await table_limits(shard.scratch, shard.schema, change.mysql_table)
         judged = await change_limits(shard.scratch, change, TRIED)
         for text in judged.warnings:
             shard.warn(text)

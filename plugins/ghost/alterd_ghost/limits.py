@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
-from alterd_contracts.errors import AlterdError
+from alterd_contracts.errors import AlterdError, MissingPrivilege
 from alterd_contracts.strategy import Session
+from alterd_ghost.command import SCHEMA_GRANTS
 from alterd_ghost.errors import CannotRunGhost
 from alterd_ghost.flags import STRATEGY, Asked
+from alterd_runtime.mysql.grants import Grants, for_accounts, read_grants
 from alterd_runtime.mysql.grants import errors as grant_errors
-from alterd_runtime.mysql.grants import for_accounts, read_grants
+from alterd_runtime.mysql.quoting import identifier
 from alterd_tools.arguments import value_of
 
 CHUNK: Final = 1000
 """Rows of gh-ost's chunks unless told otherwise."""
 
+_WILD: Final = re.compile("[_%]")
 _WANTED: Final = {
     "log_bin": "ON",
     "binlog_format": "ROW",
@@ -42,7 +46,25 @@ ORDER BY 1
 async def account_limits(session: Session, schema: str) -> list[AlterdError]:
     """What alterd's own account lacks to make one for gh-ost, and to end it."""
     held = await read_grants(session)
-    return [*grant_errors(held.lacking(for_accounts(STRATEGY), schema), schema, held.account)]
+    found: list[AlterdError] = [*grant_errors(held.lacking(for_accounts(STRATEGY), schema), schema, held.account)]
+    if found or await session.value("SELECT @@global.partial_revokes"):
+        return found
+    return pattern_limits(held, schema)
+
+
+def pattern_limits(held: Grants, schema: str) -> list[AlterdError]:
+    """Whether alterd's account may grant on a schema whose name, as gh-ost wants it written, is a pattern. Pure."""
+    lacking = [privilege for privilege in SCHEMA_GRANTS if not held.may_grant(privilege, schema)]
+    if not lacking or not _WILD.search(schema):
+        return []
+    return [
+        MissingPrivilege(
+            f"gh-ost's account needs a grant on {schema} without backslashes, where _ stands for any letter: "
+            f"{held.account}, which holds its own with backslashes, may not give it",
+            hint=f"GRANT {', '.join(SCHEMA_GRANTS)} ON {identifier(schema)}.* TO {held.account};",
+            privilege=", ".join(lacking),
+        )
+    ]
 
 
 async def server_limits(session: Session, asked: Asked) -> list[AlterdError]:
@@ -83,7 +105,7 @@ def judge_variables(row: dict[str, Any]) -> list[AlterdError]:
     return found
 
 
-async def table_limits(session: Session, schema: str, table: str, asked: Asked) -> list[AlterdError]:
+async def table_limits(session: Session, schema: str, table: str) -> list[AlterdError]:
     """What hangs on the table and would be lost, or hang on the old one."""
     place = f"{schema}/{table}"
     keys = await session.query(_FOREIGN_KEYS, (schema, table, schema, table, place, place))
@@ -98,12 +120,12 @@ async def table_limits(session: Session, schema: str, table: str, asked: Asked) 
                 table=table,
             )
         )
-    if triggers and value_of("include-triggers", asked.passed) is None:
+    if triggers:
         found.append(
             CannotRunGhost(
                 f"{table} has triggers ({', '.join(str(row['name']) for row in triggers)}): they would stay on the old "
                 "table",
-                hint="--include-triggers --trigger-suffix=_new makes them anew under other names; or drop them",
+                hint="drop them first and make them anew afterwards, or use the strategy mysql",
                 table=table,
             )
         )

@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Mapping
+import signal
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
-from alterd_contracts.errors import AlterdError, Ambiguous, DuplicateRows, InvalidSetting
+from alterd_contracts.errors import AlterdError, Ambiguous, DuplicateRows, InvalidSetting, RunLost
 from alterd_contracts.strategy import Facts, Session, Task
 from alterd_ghost.command import CONF, PANIC, Call, clauses_of, conf, grants
 from alterd_ghost.counter import carry_counter
 from alterd_ghost.errors import GhostFailed
 from alterd_ghost.flags import STRATEGY, Asked
-from alterd_ghost.limits import server_limits, table_limits
+from alterd_ghost.limits import account_limits, server_limits, table_limits
 from alterd_ghost.status import DUPLICATE, FATAL, QUIET
 from alterd_ghost.tables import (
     CHANGELOG,
@@ -39,6 +40,7 @@ from alterd_ghost.tool import locate
 from alterd_ghost.trial import change_limits
 from alterd_ghost.watching import Watching
 from alterd_runtime.failpoints import failpoint
+from alterd_runtime.mysql.tables import read_table
 from alterd_runtime.settings import GhostSettings
 from alterd_runtime.sql import split_alter
 from alterd_tools.output import Output
@@ -58,6 +60,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: Checkpoint | None
     """Where it takes up the work of an older attempt; None where it begins."""
     gtid: bool
+    encrypted: bool
+    """Our own session is."""
+    unique: frozenset[str]
+    """Names of the unique keys that the table has."""
 
 
 async def alter(task: Task, settings: GhostSettings) -> Facts:
@@ -92,6 +98,7 @@ async def alter(task: Task, settings: GhostSettings) -> Facts:
         gtid=work.gtid,
         checkpoint_seconds=settings.checkpoint_interval,
         zero_dates=asked.zero_dates,
+        encrypted=work.encrypted,
         passed=asked.passed,
     )
     if work.checkpoint is None:  # of an attempt that resumes, gh-ost's dry run would drop the table
@@ -103,20 +110,30 @@ async def alter(task: Task, settings: GhostSettings) -> Facts:
 
 
 async def _prepare(task: Task, session: Session) -> Work:
-    """Looks again at the change, and finds or declares the tables. Raises `CannotRunGhost`."""
+    """Looks again at the change, and finds or declares the tables.
+
+    Raises `MissingPrivilege`, `CannotRunGhost`, `RunLost`.
+    """
     record, asked = task.migration, Asked.of(task.migration)
+    for obstacle in await account_limits(session, record.mysql_schema):
+        raise obstacle
     for obstacle in await server_limits(session, asked):
         raise obstacle
-    for obstacle in await table_limits(session, record.mysql_schema, record.mysql_table, asked):
+    for obstacle in await table_limits(session, record.mysql_schema, record.mysql_table):
         raise obstacle
     gtid = str(await session.value("SELECT @@global.gtid_mode")) == "ON"
+    encrypted = bool((await session.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'"))[0]["Value"])
+    source = await read_table(session, record.mysql_schema, record.mysql_table)
+    unique = frozenset(each.name for each in source.indexes if each.unique) if source else frozenset[str]()
     groups = await read_groups(session, record)
     for group in reversed(groups):
         if (checkpoint := await resumable(session, group)) is not None:
             await task.check_fence(session)
             await go_back_to(session, group, checkpoint)
             task.log.info(f"goes on with {group.name(GHOST)} from {checkpoint.rows_copied} rows: {checkpoint.gtid_set}")
-            return Work(group=await look(session, record.mysql_schema, group), checkpoint=checkpoint, gtid=True)
+            now = await look(session, record.mysql_schema, group)
+            return Work(group=now, checkpoint=checkpoint, gtid=True, encrypted=encrypted, unique=unique)
+    check_losses(record.losses, gtid=gtid)
     for group in groups:
         await _clear(task, session, group)
     names = await task.tool_artifacts(ENDINGS)
@@ -125,7 +142,17 @@ async def _prepare(task: Task, session: Session) -> Work:
     judged = await change_limits(session, record, group.name(GHOST))
     for obstacle in judged.obstacles:
         raise obstacle
-    return Work(group=group, checkpoint=None, gtid=gtid)
+    return Work(group=group, checkpoint=None, gtid=gtid, encrypted=encrypted, unique=unique)
+
+
+def check_losses(losses: int, *, gtid: bool) -> None:
+    """Raises `RunLost`: it would begin anew for ever. Pure."""
+    if losses > 1 and not gtid:
+        raise RunLost(
+            f"the executor or the primary died {losses} times under it: without GTIDs gh-ost cannot be resumed, and it "
+            "begins anew only once by itself",
+            hint="set gtid_mode=ON; `alterd retry` begins anew once more",
+        )
 
 
 async def _clear(task: Task, session: Session, group: Group) -> None:
@@ -171,7 +198,7 @@ async def _real_run(task: Task, call: Call, work: Work, user: str) -> Watching:
         if not running.done():
             await _panic(task, running)
     if code:
-        raise failed(output.words, code, "gh-ost")
+        raise failed(output.words, code, "gh-ost", work.unique)
     failpoint("ghost.ended")
     return watching
 
@@ -215,12 +242,23 @@ def _output(task: Task) -> Output:
     return Output(task.log, fatal=FATAL, quiet=QUIET)
 
 
-def failed(words: str, code: int, what: str) -> AlterdError:
-    """What its last words mean. Pure."""
+def _signal(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+def failed(words: str, code: int, what: str, unique: Collection[str] = ()) -> AlterdError:
+    """What its last words mean. `unique`: keys that the table had before. Pure."""
     said = words.removesuffix("; query=") or f"it ended with exit code {code}"
-    if DUPLICATE.search(words):
+    if code < 0:
+        said = f"it was ended by {_signal(-code)}; its last line: {words or 'none'}"
+    if found := DUPLICATE.search(words):
         return DuplicateRows(
             f"two rows have the same value in a unique key of the new table: {said}",
-            hint="remove the duplicates first",
+            hint="the table has this key already: a value that goes from one row to another while gh-ost copies them "
+            "is a duplicate to it. Retry it when less is written, or use the strategy vitess"
+            if found[1] in unique
+            else "remove the duplicates first",
         )
     return GhostFailed(f"{what} failed: {said}", hint="`alterd logs` shows all that it said", exit_code=code)

@@ -15,11 +15,16 @@ STATUS: Final = re.compile(
     r"Copy: (?P<copied>\d+)/(?P<rows>\d+) (?P<percent>[\d.]+)%; Applied: (?P<applied>\d+);"
     r" Backlog: (?P<backlog>\d+)/\d+;.*?HeartbeatLag: (?P<lag>[\d.]+)s, State: (?P<state>.*); ETA: (?P<eta>\S+)\s*$"
 )
-FATAL: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d FATAL (.*)")
+FATAL: Final = re.compile(
+    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d FATAL |"
+    r"(?=panic: |fatal error: |flag provided but not defined: |invalid (?:boolean )?value .* for flag ))(.*)"
+)
+"""Its own last words, and those of Go: a panic, a flag that it does not know. What follows them is no words."""
 ERROR: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ERROR (.*)")
 QUIET: Final = re.compile(r"Copy: \d+/\d+ [\d.]+%; Applied: ")
 """Its status, twice a second: told as progress."""
-DUPLICATE: Final = re.compile(r"Duplicate entry '.*' for key '")
+DUPLICATE: Final = re.compile(r"Duplicate entry '.*' for key '(?:[^'.]*\.)?([^']*)'")
+"""With the name of the key."""
 
 _PART: Final = re.compile(r"(\d+)(h|m|s)")
 _SECONDS: Final = {"h": 3600, "m": 60, "s": 1}

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,9 @@ import msgspec
 from alterd_tools.errors import ToolMissing, ToolVersion
 
 ASKING = 10.0
-"""Seconds for a program to say its version."""
+"""Seconds for a program to answer."""
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""All that a program gets of our own environment, which may name secrets."""
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -51,10 +54,23 @@ def read_version(text: str) -> tuple[int, ...] | None:
 
 async def ask(path: Path, name: str, *, hint: str) -> Program:
     """Asks for the version. Raises `ToolMissing` (it does not run), `ToolVersion` (it says none)."""
+    code, text = await answer(path, ("--version",), name, hint=hint)
+    last = text.splitlines()[-1] if text else ""
+    if code:
+        raise ToolMissing(f"{path} --version ends with exit code {code}: {last[:200]}", hint=hint, tool=name)
+    version = read_version(text)
+    if version is None:
+        raise ToolVersion(f"{path} does not say which version it is: {last[:200]!r}", hint=hint, tool=name)
+    return Program(path=path, version=version)
+
+
+async def answer(path: Path, arguments: Sequence[str], name: str, *, hint: str) -> tuple[int, str]:
+    """Exit code and text of a call that ends at once. Raises `ToolMissing` (it does not run)."""
     try:
         process = await asyncio.create_subprocess_exec(
             path,
-            "--version",
+            *arguments,
+            env={name: os.environ[name] for name in INHERITED if name in os.environ},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -65,19 +81,10 @@ async def ask(path: Path, name: str, *, hint: str) -> Program:
         async with asyncio.timeout(ASKING):
             said, _ = await process.communicate()
     except TimeoutError:
-        raise ToolMissing(f"{path} --version does not end within {ASKING:g} s", hint=hint, tool=name) from None
+        raise ToolMissing(f"{path} {arguments[0]} does not end within {ASKING:g} s", hint=hint, tool=name) from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    text = said.decode(errors="replace").strip()
-    last = text.splitlines()[-1] if text else ""
-    if process.returncode:
-        raise ToolMissing(
-            f"{path} --version ends with exit code {process.returncode}: {last[:200]}", hint=hint, tool=name
-        )
-    version = read_version(text)
-    if version is None:
-        raise ToolVersion(f"{path} does not say which version it is: {last[:200]!r}", hint=hint, tool=name)
-    return Program(path=path, version=version)
+    return process.returncode or 0, said.decode(errors="replace").strip()
