@@ -38,7 +38,8 @@ def as_it_was(shop: Shop, rows: int) -> None:
 def nothing_left(shop: Shop, record: Migration, workdir: Path) -> None:
     """No account, trigger, process, file, or table that nobody has written down."""
     digits = record.migration_uuid.replace("_", "")
-    assert shop.run("SELECT User FROM mysql.user WHERE User LIKE 'alterd\\_%'") == []
+    whose = f"User_attributes->>'$.metadata.alterd.migration_uuid' = '{record.migration_uuid}'"
+    assert shop.run(f"SELECT User FROM mysql.user WHERE {whose}") == []
     assert (
         shop.run(f"SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{shop.schema}'") == []
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from alterd_contracts.errors import ErrorInfo
+from alterd_executor.folders import PROGRAMS
 from alterd_executor.protocol import Ending, RunCancelled, RunCompleted, RunFailed, RunReleased
 from alterd_ptosc import program
+from alterd_ptosc import running as ptosc_running
 from tests.integration.executor_support import Attempt, next_attempt, run
 from tests.integration.ptosc_support import (
     SLOWLY,
@@ -36,7 +40,7 @@ def failure(ending: Ending) -> ErrorInfo:
 
 
 async def test_cancelled_in_the_middle_of_the_copy(shop: Shop, tmp_path: Path) -> None:
-    filled(shop, 4000)
+    filled(shop, 1500)
     record = altering(shop, **SLOWLY)
     running = await Running.start(shop, record, tmp_path)
     await running.until_copied(100)
@@ -44,7 +48,7 @@ async def test_cancelled_in_the_middle_of_the_copy(shop: Shop, tmp_path: Path) -
     assert processes(tmp_path)
     await running.attempt.cancel()
     assert await running.ending() == RunCancelled()
-    as_it_was(shop, 4000)
+    as_it_was(shop, 1500)
     nothing_left(shop, record, tmp_path)
     shop.run("INSERT INTO item (a) VALUES (1)")
 
@@ -61,23 +65,39 @@ async def test_cancelled_while_the_swap_is_held(shop: Shop, tmp_path: Path) -> N
 
 
 async def test_a_killed_attempt_is_begun_anew(shop: Shop, tmp_path: Path) -> None:
-    filled(shop, 4000)
+    filled(shop, 1500)
     record = altering(shop, **SLOWLY)
     running = await Running.start(shop, record, tmp_path)
     await running.until_copied(100)
     await running.vanish()
-    assert processes(tmp_path) == []
+    await eventually(lambda: processes(tmp_path) == [])
     assert len(triggers(shop)) == 3
     shop.run("INSERT INTO item (a, b) VALUES (5, 'between')")  # the triggers' account is locked, and they go on
     again = next_attempt(record)
     assert isinstance(await run(shop, again, folder(tmp_path, "again")), RunCompleted)
-    assert shop.run("SELECT COUNT(*), SUM(b = 'between'), MIN(c) FROM item") == [(4001, 1, 7)]
+    assert shop.run("SELECT COUNT(*), SUM(b = 'between'), MIN(c) FROM item") == [(1501, 1, 7)]
     nothing_left(shop, again, tmp_path)
+
+
+async def test_a_killed_tool_fails_its_change(shop: Shop, tmp_path: Path) -> None:
+    """It cleans nothing up itself."""
+    filled(shop, 1500)
+    record = altering(shop, **SLOWLY)
+    running = await Running.start(shop, record, tmp_path)
+    await running.until_copied(100)
+    [noted] = (tmp_path / PROGRAMS).iterdir()
+    os.kill(int(noted.name), signal.SIGKILL)
+    error = failure(await running.ending())
+    assert (error.code, "ended by signal 9" in error.message) == ("tool_failed", True), error
+    as_it_was(shop, 1500)
+    (tmp_path / "pt-osc.pid").unlink()  # goes with its folder
+    nothing_left(shop, record, tmp_path)
+    shop.run("INSERT INTO item (a) VALUES (1)")
 
 
 async def test_an_attempt_that_goes_on_elsewhere_is_ended(shop: Shop, tmp_path: Path) -> None:
     """As when its executor is on another host and hears nothing: its account is locked, its sessions are killed."""
-    filled(shop, 4000)
+    filled(shop, 1500)
     record = altering(shop, **SLOWLY)
     elsewhere = await Running.start(shop, record, folder(tmp_path, "elsewhere"))
     await elsewhere.until_copied(100)
@@ -86,7 +106,7 @@ async def test_an_attempt_that_goes_on_elsewhere_is_ended(shop: Shop, tmp_path: 
     assert isinstance(await here.ending(90), RunCompleted)
     ending = await elsewhere.task  # its tool has ended by itself; the run finds the fence taken
     assert not isinstance(ending, RunCompleted), ending
-    assert shop.run("SELECT COUNT(*), MIN(c) FROM item") == [(4000, 7)]
+    assert shop.run("SELECT COUNT(*), MIN(c) FROM item") == [(1500, 7)]
     nothing_left(shop, again, tmp_path)
 
 
@@ -98,6 +118,23 @@ async def test_a_failure_before_the_swap(
     monkeypatch.setenv("ALTERD_FAILPOINT", f"{point}:error")
     record = altering(shop)
     assert failure(await run(shop, record, tmp_path)).code == "failpoint"
+    as_it_was(shop, 400)
+    nothing_left(shop, record, tmp_path)
+
+
+async def test_what_nobody_foresaw_is_told_and_not_the_tools_word_on_it(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of alterd's own, while the tool waits for an answer."""
+
+    async def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    filled(shop)
+    monkeypatch.setattr(ptosc_running, "check_rows", broken)
+    record = altering(shop)
+    error = failure(await run(shop, record, tmp_path))
+    assert "raised ZeroDivisionError" in error.message
     as_it_was(shop, 400)
     nothing_left(shop, record, tmp_path)
 
@@ -184,14 +221,14 @@ async def test_a_version_that_is_not_known(
 
 
 async def test_a_stopping_executor_gives_the_work_back_clean(shop: Shop, tmp_path: Path) -> None:
-    filled(shop, 4000)
+    filled(shop, 1500)
     record = altering(shop, **SLOWLY)
     running = await Running.start(shop, record, tmp_path)
     await running.until_copied(100)
     running.attempt.task.stopping.set()
     assert isinstance(await running.ending(), RunReleased)
     await eventually(lambda: not processes(tmp_path))
-    as_it_was(shop, 4000)
+    as_it_was(shop, 1500)
     nothing_left(shop, record, tmp_path)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from alterd_contracts.errors import Refused
-from alterd_runtime.provision import pt_osc
+from alterd_runtime.provision.pt_osc import PT_OSC
 
 
 def _told(step: str) -> None:
@@ -18,11 +18,11 @@ def _told(step: str) -> None:
 def newest_pt_osc() -> str:
     """The one that is unpacked from Debian's unstable suite, with a Perl of its own."""
     try:
-        return pt_osc.from_debian(_told)
+        return PT_OSC.get(_told)
     except Refused as error:
         pytest.skip(error.message)
 
 
 def any_pt_osc() -> str:
     """The one on the PATH, which may be an old one; else the newest."""
-    return shutil.which(pt_osc.NAME) or newest_pt_osc()
+    return shutil.which(PT_OSC.name) or newest_pt_osc()

@@ -7,22 +7,30 @@ from pathlib import Path
 import pytest
 
 from alterd_contracts.errors import InvalidName, InvalidStrategy
+from alterd_contracts.requests import Answered, Command
 from alterd_contracts.statement import StatementKind
+from alterd_contracts.states import Status
 from alterd_contracts.strategy import Account
+from alterd_intake.resolve import choices_of
 from alterd_ptosc.command import alter_text, argv, check_names, defaults_file, dsn
 from alterd_ptosc.errors import PtOscAlter, PtOscConnection, PtOscRefused, PtOscSwap, PtOscTriggers
 from alterd_ptosc.exits import EXITS, failed
 from alterd_ptosc.obstacles import clause_obstacles, expected_renames, shape_obstacles
 from alterd_ptosc.output import Listener, last_words
-from alterd_ptosc.passing import arguments, with_variables
-from alterd_ptosc.program import judge
+from alterd_ptosc.passing import arguments, complaint, with_variables
+from alterd_ptosc.program import find, judge
 from alterd_ptosc.ptosc import PtOsc
 from alterd_ptosc.server import Server, grants
 from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 from alterd_runtime.mysql.tables import Column, Index, Table
+from alterd_runtime.provision.pt_osc import PT_OSC
 from alterd_runtime.sql import split_alter
-from alterd_tools.errors import ToolFailed, ToolVersion
+from alterd_scheduler.controls import decide_control
+from alterd_scheduler.decisions import Known
+from alterd_tools.errors import ToolFailed, ToolMissing, ToolVersion
 from alterd_tools.programs import Program
+from tests.unit.test_scheduler_commands import control
+from tests.unit.test_scheduler_rules import at, row
 
 
 def passed(text: str) -> tuple[str, ...]:
@@ -38,7 +46,11 @@ def passed(text: str) -> tuple[str, ...]:
             "--max-load 'Threads_running=200,Threads_connected=5'",
             ("--max-load=Threads_running=200,Threads_connected=5",),
         ),
-        ("--set-vars='wait_timeout=5 --execute'", ("--set-vars=wait_timeout=5 --execute",)),
+        ("--sleep='1 --execute'", ("--sleep=1 --execute",)),
+        (
+            "--set-vars=\"wait_timeout=5,tx_isolation='READ-COMMITTED'\"",
+            ("--set-vars=wait_timeout=5,tx_isolation='READ-COMMITTED'",),
+        ),
         ("--data-dir='/d; touch /tmp/x $(id) `id`'", ("--data-dir=/d; touch /tmp/x $(id) `id`",)),
         ("--postpone-launch --chunk-time=1", ("--chunk-time=1",)),
         ("--of-the-future=1", ("--of-the-future=1",)),
@@ -72,7 +84,11 @@ def test_flags_are_passed_as_typed_each_one_argument(text: str, made: tuple[str,
             "--chunk-size",
         ),
         *("--null-to-not-null=1", "--alter-foreign-keys-method=drop_swap", "--alter-foreign-keys-method none"),
-        *("--set-vars=sql_mode=''", "--set-vars 'SQL_LOG_BIN=0'"),
+        *("--set-vars=sql_mode=''", "--set-vars 'SQL_LOG_BIN=0'", "--set-vars a=1,Explain_Format=TREE"),
+        # SQL in the place of a value
+        *("--set-vars 'a=1\\,GLOBAL.read_only=1'", "--set-vars a=@@global.b", '--set-vars "a=(SELECT(1))"'),
+        *("--set-vars 'a=1 b=2'", '--set-vars "x\'y=1"', "--set-vars a", "--set-vars a=1,,b=2"),
+        *("--data-dir=\"/d' ENGINE='MEMORY\"", "--data-dir='/d\\'"),
     ],
 )
 def test_what_is_alterds_or_harmful_is_refused_by_name(text: str) -> None:
@@ -84,12 +100,30 @@ def test_what_is_alterds_or_harmful_is_refused_by_name(text: str) -> None:
 def test_variables_of_ours_stand_before_the_users_and_yield_to_them() -> None:
     ours = {"lock_wait_timeout": "10", "explain_format": "TRADITIONAL"}
     assert with_variables(("--print",), ours) == (
-        "--print",
         "--set-vars=lock_wait_timeout=10,explain_format=TRADITIONAL",
+        "--print",
+    )
+    assert with_variables(("--set-vars=innodb_lock_wait_timeout=3",), ours) == (
+        "--set-vars=lock_wait_timeout=10,explain_format=TRADITIONAL,innodb_lock_wait_timeout=3",
     )
     assert with_variables(("--set-vars=lock_wait_timeout=3",), ours) == (
         "--set-vars=explain_format=TRADITIONAL,lock_wait_timeout=3",
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Unknown option: analyze-table\npt-online-schema-change alters a table's", "Unknown option: analyze-table"),
+        ('Value "x" invalid for option sleep (real number expected)', 'Value "x" invalid for option sleep'),
+        ("Option tries requires an argument\nUsage", "Option tries requires an argument"),
+        ("Invalid --tries operation: foo\n", "Invalid --tries operation: foo"),
+        ("pt-online-schema-change alters a table's structure without blocking\n  --alter=s   The change", ""),
+    ],
+)
+def test_what_the_tool_has_against_a_flag_is_found_in_its_help(said: str, told: str) -> None:
+    assert complaint(said).startswith(told)
+    assert bool(complaint(said)) == bool(told)
 
 
 def test_the_command_holds_no_secret_and_ends_with_the_users_flags(tmp_path: Path) -> None:
@@ -200,16 +234,68 @@ def test_these_will_not(version: tuple[int, ...]) -> None:
         judge(Program(path=Path("/bin/x"), version=version))
 
 
+async def test_the_one_that_alterd_unpacked_is_found_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/sbin")
+    monkeypatch.setenv("ALTERD_CACHE_DIR", str(tmp_path))
+    with pytest.raises(ToolMissing, match="not on the executor's PATH") as missing:
+        await find("")
+    assert "percona-toolkit" in missing.value.hint
+    unpacked = tmp_path / PT_OSC.folder / PT_OSC.name
+    unpacked.parent.mkdir()
+    unpacked.write_text("#!/bin/sh\necho pt-online-schema-change 3.7.1\n")
+    unpacked.chmod(0o755)
+    assert await find("") == Program(path=unpacked, version=(3, 7, 1))
+
+
+def test_who_asks_for_the_declaration_hears_how_to_get_it() -> None:
+    [tool] = PtOsc().declare().tools
+    assert tool.name == PT_OSC.name
+    assert "alterd_runtime.provision.pt_osc" in tool.mend
+    assert "ALTERD_PTOSC__PATH" in tool.mend
+
+
+@pytest.mark.parametrize("kind", StatementKind)
+def test_what_is_promised_of_each_kind(kind: StatementKind) -> None:
+    """The tool's swap can be neither held back at will, nor forced; CREATE and DROP wait in the queue."""
+    declared = PtOsc().declare().kind(kind)
+    assert declared is not None
+    alter = kind is StatementKind.ALTER_TABLE
+    assert (declared.postpone_completion, declared.concurrent, declared.immediate) == (not alter,) * 3
+    assert declared.in_order_completion
+    assert not declared.cuts_over
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (Command.POSTPONE_COMPLETE, "cannot be held back: the strategy pt-osc has no separate completion for it"),
+        (Command.FORCE_CUTOVER, "has no cut-over"),
+        (Command.CUTOVER_THRESHOLD, "has no cut-over"),
+    ],
+)
+def test_commands_that_an_alter_cannot_follow_say_so(command: Command, words: str) -> None:
+    declared = PtOsc().declare()
+    chosen = choices_of(
+        check_options(parse_ddl_strategy("pt-osc"), declared), declared.kind(StatementKind.ALTER_TABLE), resumable=False
+    )
+    running = row(Status.RUNNING, strategy="pt-osc", postponable=chosen.postponable, cuts_over=chosen.cuts_over)
+    outcome = decide_control(control(command, cutover_threshold_seconds=20), Known([running]), at()).outcome
+    assert isinstance(outcome, Answered)
+    [effect] = outcome.effects
+    assert (effect.affected, words in effect.message) == (0, True), effect
+
+
 def test_the_account_gets_the_three_tables_and_super_only_where_triggers_need_it() -> None:
     server = Server(
         needs_super=False, encrypted=True, lock_wait_timeout=10, explain_format="TREE", sql_mode="A,NO_ZERO_DATE"
     )
-    found = grants(server, "my_shop", ("t", "n", "o"))
+    found = grants(server, "my_shop", ("t", "n", "o"), ("my_shop", "stock"))
     assert [grant.rpartition(" ON ")[2] for grant in found] == [
         "`my_shop`.`t`",
         "`my_shop`.`n`",
         "`my_shop`.`o`",
         "`my\\_shop`.*",
+        "`stock`.*",
     ]
     assert server.variables(zero_dates=False)["explain_format"] == "TRADITIONAL"
     assert server.variables(zero_dates=True)["sql_mode"] == "'A'"
@@ -280,10 +366,25 @@ def test_a_wider_unique_index_is_no_harm_and_a_renamed_key_is() -> None:
     assert "id is in a unique key" in error.message
 
 
+def test_a_column_may_become_not_null() -> None:
+    """Rows without a value make the copy fail, unless --null-to-not-null says otherwise."""
+    before = table((ID, column("a", nullable=True)), PRIMARY)
+    clauses = split_alter("ALTER TABLE t MODIFY a INT NOT NULL").clauses
+    assert shape_obstacles(before, table((ID, A), PRIMARY), clauses, (3, 7, 1)) == []
+
+
 def test_generated_columns_need_a_newer_tool() -> None:
     made = table((ID, column("g", expression="id + 1")), PRIMARY)
     assert shape_obstacles(made, made, (), (3, 7, 1)) == []
     assert "generated column g" in shape_obstacles(made, made, (), (3, 2, 1))[0].message
+
+
+def test_a_generated_column_that_becomes_an_ordinary_one_is_refused() -> None:
+    """The tool does not copy it: all its values would be lost without a word."""
+    made, plain = (table((ID, column("g", expression=text, nullable=True)), PRIMARY) for text in ("id + 1", ""))
+    clauses = split_alter("ALTER TABLE t MODIFY g INT").clauses
+    assert "does not copy its values" in shape_obstacles(made, plain, clauses, (3, 7, 1))[0].message
+    assert shape_obstacles(plain, made, clauses, (3, 7, 1)) == []
 
 
 def test_a_column_dropped_and_added_anew_is_refused() -> None:

@@ -130,6 +130,13 @@ def shape_obstacles(
         )
         for name in sorted(keyed & set(renames))
     ]
+    found += [
+        _nothing(table, f"{column.name} is generated and becomes an ordinary column: the tool does not copy its values")
+        for column in source.columns
+        if column.generated
+        and (target := new.column(renames.get(column.name.lower(), column.name))) is not None
+        and not target.generated
+    ]
     if version < GENERATED_SINCE:
         found += [
             _nothing(

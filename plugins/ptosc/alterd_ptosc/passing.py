@@ -6,6 +6,7 @@ none that is alterd's comes in by an abbreviation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from alterd_contracts.errors import InvalidStrategy
@@ -28,7 +29,7 @@ _HARMFUL = (
     *("check-foreign-keys", "force", "history", "history-table", "binary-index", "resume"),
 )
 """Rows, triggers or foreign keys could be lost with them, or a table would be left that nobody knows of."""
-_SHORT = ("A", "D", "F", "h", "p", "P", "q", "S", "u")
+_SHORT = ("A", "D", "F", "h", "p", "P", "q", "s", "S", "u")
 _NEGATABLE = (
     *("drop-new-table", "drop-old-table", "drop-triggers", "swap-tables", "version-check", "buffer-stdout"),
     *("check-unique-key-change", "check-foreign-keys"),
@@ -58,8 +59,17 @@ _NEGATABLE_SWITCHES = (
 SWITCHES = frozenset({*_SWITCHES, *(f"{no}{name}" for name in _NEGATABLE_SWITCHES for no in ("", "no-", "no"))})
 METHODS = ("auto", "rebuild_constraints")
 """Of foreign keys: where the table is anybody's parent, alterd refuses it all the same."""
-PROTECTED = ("sql_mode", "foreign_key_checks", "unique_checks", "sql_log_bin", "autocommit", "sql_safe_updates")
-"""Variables by which rows could change or stay away unseen."""
+PROTECTED = (
+    *("sql_", "foreign_key_checks", "unique_checks", "autocommit", "explain_format", "character_set", "collation"),
+    *("time_zone", "insert_id", "default_storage_engine"),
+)
+"""Beginnings of the names of variables by which rows could change or stay away unseen."""
+_VARIABLES = re.compile(r"""(?:[A-Za-z]\w*=(?:[\w.:+/-]+|'[^'"`\\,\s]*')(?:,|\Z))+""")
+"""What the tool writes into its SET SESSION as it stands: names, and numbers, words or texts."""
+_QUOTES = frozenset("'\\")
+_COMPLAINT = re.compile(
+    r'^(?:Unknown option: |Value ".*" invalid for option |Option .+ requires an argument|Invalid --).*', re.M
+)
 
 
 def arguments(options: Options) -> tuple[str, ...]:
@@ -80,8 +90,15 @@ def with_variables(passed: Iterable[str], variables: Mapping[str, str]) -> tuple
     """`passed` with session variables set, unless it sets them itself: the tool takes the last --set-vars alone."""
     rest = [argument for argument in passed if not argument.startswith("--set-vars=")]
     asked = [argument.partition("=")[2] for argument in passed if argument.startswith("--set-vars=")][-1:]
-    ours = [f"{name}={value}" for name, value in variables.items() if not any(name in text for text in asked)]
-    return (*rest, f"--set-vars={','.join((*ours, *asked))}")
+    theirs = {name for text in asked for name in _names(text)}
+    ours = [f"{name}={value}" for name, value in variables.items() if name not in theirs]
+    return (f"--set-vars={','.join((*ours, *asked))}", *rest)  # first: a flag without its value takes none of ours
+
+
+def complaint(said: str) -> str:
+    """What the tool has against its flags, in what it says when it is asked for help with them; empty for nothing."""
+    found = _COMPLAINT.search(said)
+    return found[0].strip() if found else ""
 
 
 def _check_name(name: str) -> None:
@@ -101,8 +118,23 @@ def _check_value(name: str, value: str) -> None:
             "with that method the table would be missing for a moment, or foreign keys would be broken",
             hint=f"write --{FOREIGN_KEYS_METHOD}=rebuild_constraints",
         )
-    if name == "set-vars" and (variable := next((each for each in PROTECTED if each in value.lower()), "")):
+    if name == "data-dir" and _QUOTES & set(value):
+        raise _refused(name, "the tool writes its value into SQL, where quotes would end it")
+    if name != "set-vars":
+        return
+    if not _VARIABLES.fullmatch(value):
+        raise _refused(
+            name,
+            "the tool writes its values into SQL: they are numbers, words, or texts in single quotes without blanks",
+            hint="write --set-vars=name=value,name=value",
+        )
+    if variable := next((each for each in _names(value) if each.startswith(PROTECTED)), ""):
         raise _refused(name, f"{variable} must stay as the server has it")
+
+
+def _names(variables: str) -> list[str]:
+    """Of what --set-vars sets; no value holds a comma."""
+    return [each.partition("=")[0].lower() for each in variables.split(",") if each]
 
 
 def _refused(name: str, why: str, hint: str = "leave it out") -> InvalidStrategy:

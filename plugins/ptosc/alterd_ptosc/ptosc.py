@@ -28,10 +28,11 @@ from alterd_ptosc.obstacles import (
     table_obstacles,
 )
 from alterd_ptosc.passing import RESERVED, arguments
-from alterd_ptosc.program import find
+from alterd_ptosc.program import check_flags, find
+from alterd_ptosc.program import declared as tool_declared
 from alterd_ptosc.running import COPY, CUT_OVER, PREPARE, alter
 from alterd_ptosc.server import read_server
-from alterd_ptosc.tables import declared, exists, let_parents_go, swapped_to
+from alterd_ptosc.tables import TURN, declared, exists, let_parents_go, swapped_to
 from alterd_ptosc.triggers import take_off
 from alterd_runtime.ddl_strategy import options_of, zero_dates_allowed
 from alterd_runtime.mysql.quoting import identifier
@@ -60,6 +61,7 @@ class PtOsc(Strategy):
                         postpone_completion=True,
                         in_order_completion=True,
                         immediate=True,
+                        cuts_over=False,
                         runner="statement",
                     )
                     for kind in StatementKind
@@ -69,6 +71,7 @@ class PtOsc(Strategy):
                     kind=StatementKind.ALTER_TABLE,
                     phases=(Phase(name=PREPARE), Phase(name=COPY, exclusive=True), Phase(name=CUT_OVER)),
                     in_order_completion=True,
+                    cuts_over=False,  # the tool swaps by itself: nobody is ended for it, and --tries says how often
                     rebuilds=True,
                 ),
             ),
@@ -76,12 +79,14 @@ class PtOsc(Strategy):
             flags=(*QUEUE_FLAGS, ALLOW_ZERO_IN_DATE, RETAIN_ARTIFACTS),
             reserved_flags=RESERVED,
             passes_unknown_flags=True,
+            tools=(tool_declared(),),
         )
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
-        arguments(options_of(change, self.declare()))
+        passed = arguments(options_of(change, self.declare()))
         check_names(change.mysql_schema, change.mysql_table)
         tool = await find(load().ptosc.path)
+        await check_flags(tool, passed)
         session, table = shard.scratch, change.mysql_table
         clauses = split_alter(change.migration_statement).clauses
         found = [
@@ -121,17 +126,17 @@ class PtOsc(Strategy):
 
     async def run(self, task: Task) -> Facts:
         facts = await alter(task, options_of(task.migration, self.declare()), load().ptosc.path)
-        await _tidy(task)
+        await _tidy(task, swapped=True)
         await _forget_absent(task)
         return facts
 
     async def recover(self, task: Task, last_attempt: int) -> Recovery:  # noqa: ARG002 - the facts tell alone
-        await _tidy(task)
         session = await task.primary()
         try:
             old = await swapped_to(task, session)
         finally:
             await session.close()
+        await _tidy(task, swapped=bool(old))
         if old:
             await _forget_absent(task)
             return AlreadyCompleted(facts=Facts(message=f"found swapped; the old table is {old}"))
@@ -141,18 +146,28 @@ class PtOsc(Strategy):
         await _forget_absent(task)
 
 
-async def _tidy(task: Task) -> None:
+async def _tidy(task: Task, *, swapped: bool) -> None:
     """Takes the tool's triggers off first, whatever else is left: without the table that they write to, each write to
     theirs would fail. Then the foreign keys of tables that nobody uses.
+
+    `swapped`: the triggers, if any are left, are the old table's, which nobody writes to.
     """
     schema = task.migration.mysql_schema
-    session = await task.primary()
+    session = await task.primary({"lock_wait_timeout": TURN})
     try:
         names = await declared(task, session)
-        for trigger in await take_off(session, schema, names):
-            task.log.info(f"took the trigger {trigger} off")
+        try:
+            for trigger in await take_off(session, schema, names):
+                task.log.info(f"took the trigger {trigger} off")
+        except StatementFailed as error:
+            if not swapped:
+                raise
+            task.log.warning(f"the old table keeps its triggers until it is collected: {error.message}")
         for name in names:
-            await let_parents_go(session, schema, name)
+            try:
+                await let_parents_go(session, schema, name)
+            except StatementFailed as error:  # it changes nothing about the ending
+                task.log.warning(f"the rows of {name} hold on to their parents until it is collected: {error.message}")
     finally:
         await session.close()
 

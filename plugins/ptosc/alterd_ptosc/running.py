@@ -29,7 +29,7 @@ from alterd_ptosc.obstacles import expected_renames, sets_counter
 from alterd_ptosc.output import Listener
 from alterd_ptosc.passing import STRATEGY, arguments, with_variables
 from alterd_ptosc.program import find
-from alterd_ptosc.server import Server, grants, read_server
+from alterd_ptosc.server import Server, grants, parents_of, read_server
 from alterd_ptosc.tables import carry_counter, exists
 from alterd_runtime.ddl_strategy import Options, zero_dates_allowed
 from alterd_runtime.failpoints import failpoint
@@ -82,7 +82,7 @@ class Run:
         self._own_counter = sets_counter(task.migration.migration_statement)
         self._renames = expected_renames(task.migration.migration_statement)
         self._listener = Listener(task.log)
-        self._refusal: AlterdError | None = None
+        self._refusal: Exception | None = None
         """Why alterd said no: that, and not the tool's word on it, is what went wrong."""
         self._copied = self._swaps = 0
         self.rows = 0
@@ -91,9 +91,13 @@ class Run:
     async def sign_in(self) -> None:
         """The account, and the files that the tool reads."""
         record, workdir = self._task.migration, self._task.workdir
-        account = await self._task.account(
-            grants(self._server, record.mysql_schema, (record.mysql_table, self._new, self._old))
-        )
+        session = await self._task.primary()
+        try:
+            parents = await parents_of(session, record.mysql_schema, record.mysql_table)
+        finally:
+            await session.close()
+        tables = (record.mysql_table, self._new, self._old)
+        account = await self._task.account(grants(self._server, record.mysql_schema, tables, parents))
         write_private(workdir / DEFAULTS, defaults_file(account, encrypted=self._server.encrypted))
         write_private(workdir / CONFIG, "")
         shutil.copyfile(_SOURCE, workdir / PLUGIN)
@@ -137,25 +141,29 @@ class Run:
     # What the tool asks ----------------------------------------------------------------------------------------
 
     async def _answer(self, question: str) -> str:
-        word, _, rest = question.partition(" ")
+        """Whatever goes wrong is raised where the tool has ended."""
         try:
-            match word:
-                case "renames":
-                    return self._judge_renames(rest)
-                case "copy":
-                    self._copied += int(rest) if rest.isdecimal() else 0
-                    self._tell()
-                    self._check_values()
-                    await self._task.throttle.wait(STRATEGY)
-                    failpoint("ptosc.copying")
-                    return "go"
-                case "swap":
-                    return await self._swap()
-        except AlterdError as error:
-            self._refusal = error
-            return f"no {error.message}"
+            return await self._asked(question)
         except asyncio.CancelledError:
             return "no the run ends"
+        except Exception as error:  # noqa: BLE001
+            self._refusal = error
+            return f"no {error.message if isinstance(error, AlterdError) else type(error).__name__}"
+
+    async def _asked(self, question: str) -> str:
+        word, _, rest = question.partition(" ")
+        match word:
+            case "renames":
+                return self._judge_renames(rest)
+            case "copy":
+                self._copied += int(rest) if rest.isdecimal() else 0
+                self._tell()
+                self._check_values()
+                await self._task.throttle.wait(STRATEGY)
+                failpoint("ptosc.copying")
+                return "go"
+            case "swap":
+                return await self._swap()
         return f"no alterd does not know the question {word!r}"
 
     def _judge_renames(self, told: str) -> str:

@@ -17,6 +17,10 @@ SELECT @@global.log_bin AND NOT @@global.log_bin_trust_function_creators AS need
        @@global.require_secure_transport AS encrypted, @@session.lock_wait_timeout AS lock_wait_timeout,
        @@global.sql_mode AS sql_mode
 """
+_PARENTS = """
+SELECT DISTINCT UNIQUE_CONSTRAINT_SCHEMA AS `schema` FROM information_schema.REFERENTIAL_CONSTRAINTS
+WHERE CONSTRAINT_SCHEMA = %s AND TABLE_NAME = %s ORDER BY 1
+"""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +65,19 @@ async def read_server(session: Session) -> Server:
     )
 
 
-def grants(server: Server, schema: str, tables: Sequence[str]) -> list[str]:
-    """The least that the tool can work with. Pure."""
+async def parents_of(session: Session, schema: str, table: str) -> list[str]:
+    """Schemas of the tables that its foreign keys refer to."""
+    return [str(row["schema"]) for row in await session.query(_PARENTS, (schema, table))]
+
+
+def grants(server: Server, schema: str, tables: Sequence[str], parents: Sequence[str] = ()) -> list[str]:
+    """The least that the tool can work with. `parents`: schemas that foreign keys of the table refer to. Pure."""
     found = [f"{ON_TABLES} ON {qualified(schema, table)}" for table in tables]
-    # MySQL asks for it on the parents of the table's own foreign keys
-    found.append(f"REFERENCES ON {identifier(schema.replace('_', chr(92) + '_').replace('%', chr(92) + '%'))}.*")
+    # MySQL asks for it on the parents of the table's own foreign keys, which the ALTER may add
+    found += [f"REFERENCES ON {_whole(each)}.*" for each in dict.fromkeys((schema, *parents))]
     return [*found, "SUPER ON *.*"] if server.needs_super else found
+
+
+def _whole(schema: str) -> str:
+    """In a grant its name is a pattern."""
+    return identifier(schema.replace("_", r"\_").replace("%", r"\%"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from alterd_contracts.errors import StatementFailed
 from alterd_contracts.names import ArtifactKind
 from alterd_contracts.strategy import Session, Task
@@ -11,6 +13,12 @@ from alterd_runtime.mysql.errors import LOCK_WAIT_TIMEOUT
 from alterd_runtime.mysql.quoting import identifier, qualified
 from alterd_runtime.mysql.session import Session as OurSession
 
+PATIENCE = 120.0
+"""Seconds for the transactions that keep a table to end."""
+TURN = 2
+"""Seconds for which a statement waits for a table, and with it all who come behind."""
+PAUSE = 0.5
+"""Seconds between two turns."""
 _FOREIGN_KEYS = """
 SELECT CONSTRAINT_NAME AS name FROM information_schema.TABLE_CONSTRAINTS
 WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND CONSTRAINT_TYPE = 'FOREIGN KEY' ORDER BY CONSTRAINT_NAME
@@ -57,8 +65,29 @@ async def carry_counter(session: Session, schema: str, table: str, new_table: st
 
 
 async def let_parents_go(session: Session, schema: str, name: str) -> None:
-    """Drops the foreign keys of a table that nobody uses: its rows would go on restricting writes to the parents."""
+    """Drops the foreign keys of a table that nobody uses: its rows would go on restricting writes to the parents.
+
+    Waits for transactions that keep a parent; raises `StatementFailed` when they do not end.
+    """
     rows = await session.query(_FOREIGN_KEYS, (schema, name))
     if rows:
         drops = ", ".join(f"DROP FOREIGN KEY {identifier(row['name'])}" for row in rows)
-        await session.execute(f"ALTER TABLE {qualified(schema, name)} {drops}, ALGORITHM=INPLACE")
+        await patiently(session, f"ALTER TABLE {qualified(schema, name)} {drops}, ALGORITHM=INPLACE")
+
+
+async def patiently(session: Session, sql: str) -> None:
+    """A statement that needs a table for a moment: tried in short turns, between which those behind it get on.
+
+    Raises `StatementFailed`: MySQL's word, or the table was in use all the time.
+    """
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            await session.execute(sql)
+        except StatementFailed as error:
+            late = asyncio.get_running_loop().time() > deadline
+            if late or error.where.get("errno") != str(LOCK_WAIT_TIMEOUT):
+                raise
+            await asyncio.sleep(PAUSE)
+        else:
+            return

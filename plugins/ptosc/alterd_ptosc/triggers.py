@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
-from alterd_contracts.errors import StatementFailed
 from alterd_contracts.strategy import Session
-from alterd_runtime.mysql.errors import LOCK_WAIT_TIMEOUT
+from alterd_ptosc.tables import patiently
 from alterd_runtime.mysql.quoting import qualified
 
-PATIENCE = 120.0
-"""Seconds for the transactions that keep the table to end."""
-PAUSE = 0.5
-"""Seconds between two tries."""
 _TRIGGERS = """
 SELECT TRIGGER_NAME AS name, ACTION_STATEMENT AS statement FROM information_schema.TRIGGERS
 WHERE TRIGGER_SCHEMA = %s ORDER BY TRIGGER_NAME
@@ -30,16 +24,6 @@ async def writing_to(session: Session, schema: str, tables: Iterable[str]) -> li
 async def take_off(session: Session, schema: str, tables: Iterable[str]) -> list[str]:
     """Drops them: which. Waits for transactions that keep the table; raises `StatementFailed` when they do not end."""
     found = await writing_to(session, schema, tables)
-    deadline = asyncio.get_running_loop().time() + PATIENCE
     for name in found:
-        while True:
-            try:
-                await session.execute(f"DROP TRIGGER IF EXISTS {qualified(schema, name)}")
-            except StatementFailed as error:
-                late = asyncio.get_running_loop().time() > deadline
-                if late or error.where.get("errno") != str(LOCK_WAIT_TIMEOUT):
-                    raise
-                await asyncio.sleep(PAUSE)  # whoever waits behind us gets on meanwhile
-            else:
-                break
+        await patiently(session, f"DROP TRIGGER IF EXISTS {qualified(schema, name)}")
     return found
