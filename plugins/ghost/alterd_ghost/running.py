@@ -64,6 +64,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Our own session is."""
     unique: frozenset[str]
     """Names of the unique keys that the table has."""
+    estimate: int = 0
+    """Rows of the table, as the server counts them: gh-ost reads none where EXPLAIN answers as a tree."""
 
 
 async def alter(task: Task, settings: GhostSettings) -> Facts:
@@ -124,6 +126,7 @@ async def _prepare(task: Task, session: Session) -> Work:
     gtid = str(await session.value("SELECT @@global.gtid_mode")) == "ON"
     encrypted = bool((await session.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'"))[0]["Value"])
     source = await read_table(session, record.mysql_schema, record.mysql_table)
+    estimate = source.estimate if source else 0
     unique = frozenset(each.name for each in source.indexes if each.unique) if source else frozenset[str]()
     groups = await read_groups(session, record)
     for group in reversed(groups):
@@ -132,7 +135,9 @@ async def _prepare(task: Task, session: Session) -> Work:
             await go_back_to(session, group, checkpoint)
             task.log.info(f"goes on with {group.name(GHOST)} from {checkpoint.rows_copied} rows: {checkpoint.gtid_set}")
             now = await look(session, record.mysql_schema, group)
-            return Work(group=now, checkpoint=checkpoint, gtid=True, encrypted=encrypted, unique=unique)
+            return Work(
+                group=now, checkpoint=checkpoint, gtid=True, encrypted=encrypted, unique=unique, estimate=estimate
+            )
     check_losses(record.losses, gtid=gtid)
     for group in groups:
         await _clear(task, session, group)
@@ -142,7 +147,7 @@ async def _prepare(task: Task, session: Session) -> Work:
     judged = await change_limits(session, record, group.name(GHOST))
     for obstacle in judged.obstacles:
         raise obstacle
-    return Work(group=group, checkpoint=None, gtid=gtid, encrypted=encrypted, unique=unique)
+    return Work(group=group, checkpoint=None, gtid=gtid, encrypted=encrypted, unique=unique, estimate=estimate)
 
 
 def check_losses(losses: int, *, gtid: bool) -> None:
@@ -182,7 +187,7 @@ async def _real_run(task: Task, call: Call, work: Work, user: str) -> Watching:
     """Returns when gh-ost has ended well. Cancelled, it ends it by its panic flag, then by signals."""
     output = _output(task)
     rows = work.checkpoint.rows_copied if work.checkpoint else 0
-    watching = Watching(task, user, output, rows_before=rows)
+    watching = Watching(task, user, output, rows_before=rows, estimate=work.estimate)
     watching.holding.hold()
     argv = call.argv(execute=True, resume=work.checkpoint is not None)
     running = asyncio.create_task(task.subprocess(argv, NO_ENVIRONMENT, watching.hear))

@@ -22,11 +22,11 @@ _HTTP: Final = "http="
 class Watching:
     """One run of gh-ost."""
 
-    def __init__(self, task: Task, user: str, output: Output, *, rows_before: int = 0) -> None:
+    def __init__(self, task: Task, user: str, output: Output, *, rows_before: int = 0, estimate: int = 0) -> None:
         self._task, self._workdir, self._output = task, task.workdir, output
         self.holding = Holding(task, task.workdir, user)
         self.last: Status | None = None
-        self.rows = rows_before
+        self.rows, self._estimate = rows_before, estimate
         self._copied = asyncio.Event()
         self._error = ""
         self._waiting: asyncio.Task[float] | None = None
@@ -70,12 +70,13 @@ class Watching:
         self.last, self.rows = status, max(self.rows, status.copied)
         self._show_throttled(status.throttled)
         copied = self._copied.is_set()
+        whole = max(status.rows, self._estimate, self.rows)
         stage, message = self._words(status)
         self._task.progress(
             rows_copied=self.rows,
-            table_rows=max(status.rows, self.rows) if not copied else self.rows,
-            percent=100.0 if copied else min(99.0, status.percent),
-            eta_seconds=0 if copied else status.eta,
+            table_rows=self.rows if copied else whole,
+            percent=100.0 if copied else min(99.0, 100.0 * self.rows / whole if whole else 0.0),
+            eta_seconds=0 if copied else status.eta if status.rows else -1,
             lag_seconds=status.lag,
             stage=stage,
             cutover_attempts=self.holding.attempts,
