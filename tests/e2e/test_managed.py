@@ -5,10 +5,16 @@ docs/reference/seeds.md lists the scenarios; `cancelled` stands where the docume
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from alterd_contracts.migration import COLUMNS
 from alterd_contracts.states import Status
 from tests.e2e.commerce import Commerce, both
 from tests.support import eventually
+from tests.support.ghost import get_gh_ost
+from tests.support.tools import any_pt_osc
 
 SHOWN = (
     "shard",
@@ -77,10 +83,9 @@ async def test_what_cannot_be_is_refused_at_once_and_nothing_is_queued(commerce:
 
 
 async def test_a_strategy_is_the_sessions_own(commerce: Commerce) -> None:
-    """gh-ost and pt-osc are strategies of plugins that this fleet does not have, and say so at once."""
-    for text in ("gh-ost --max-load Threads_running=200", "pt-osc --null-to-not-null"):
-        told = await commerce.sql(f"SET @@ddl_strategy='{text}'; ALTER TABLE demo ADD COLUMN sample INT", code=3)
-        assert "[unknown_strategy]" in told
+    """One that no plugin has says so at once."""
+    told = await commerce.sql("SET @@ddl_strategy='fb-osc'; ALTER TABLE demo ADD COLUMN sample INT", code=3)
+    assert "[unknown_strategy]" in told
     uuid = await commerce.ddl("mysql", "ALTER TABLE demo ADD COLUMN sample INT;")
     await commerce.until(uuid, Status.COMPLETE)
     assert set((await commerce.column(uuid, "strategy")).values()) == {"mysql"}
@@ -90,6 +95,27 @@ async def test_a_strategy_is_the_sessions_own(commerce: Commerce) -> None:
     told = await commerce.alterd("sql", "-k", commerce.name, "set @@ddl_strategy='direct'; create table here(id int)")
     assert "| uuid " in told
     assert all("here" in names for names in commerce.each(lambda shop: shop.tables()))
+
+
+@pytest.mark.parametrize(
+    ("text", "program", "words"),
+    [
+        ("gh-ost --max-load Threads_running=200", get_gh_ost, "gh-ost cut over"),
+        ("pt-osc --null-to-not-null", any_pt_osc, "the old table is _alterd_old_"),
+    ],
+    ids=["gh-ost", "pt-osc"],
+)
+async def test_a_tool_of_choice_runs_with_its_arguments(
+    commerce: Commerce, text: str, program: Callable[[], object], words: str
+) -> None:
+    program()
+    uuid = await commerce.ddl(text, "ALTER TABLE demo ADD COLUMN sample INT")
+    await commerce.until(uuid, Status.COMPLETE)
+    assert set((await commerce.column(uuid, "strategy")).values()) == {text.partition(" ")[0]}
+    assert all(words in message for message in (await commerce.column(uuid, "message")).values())
+    assert all("sample" in columns for columns in commerce.each(lambda shop: shop.columns("demo")))
+    logs = await commerce.rows(f"show vitess_migration '{uuid}' logs")
+    assert any(text.split()[1] in str(row) or "Threads_running" in str(row) for row in logs) or text[:2] == "pt"
 
 
 async def test_a_statement_becomes_what_can_be_managed(commerce: Commerce) -> None:

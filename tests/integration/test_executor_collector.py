@@ -30,11 +30,13 @@ from alterd_runtime.bus import Bus, NatsSettings
 from alterd_runtime.mysql import artifacts
 from alterd_runtime.mysql.connect import connect
 from alterd_runtime.mysql.fence import Fence
+from alterd_runtime.mysql.grants import Part, for_accounts, needs
 from alterd_runtime.mysql.sidecar import ensure
 from alterd_runtime.plugins import Strategies
 from alterd_runtime.provision.nats_server import NatsServer
 from alterd_runtime.settings import ExecutorSettings
 from tests.integration.executor_support import address, alter, session
+from tests.integration.grants_support import account
 from tests.support import eventually
 from tests.support.servers import keyspace_of
 from tests.support.shop import Shop
@@ -284,3 +286,38 @@ async def test_a_table_of_a_tool_s_own_name_is_dropped_while_it_is_the_same_migr
         ]
     assert await yard.collector.round() == 2
     assert shop.tables() == ["customer"]
+
+
+async def test_a_name_that_another_migration_has_taken_meanwhile_stays_on_the_list(yard: Yard, shop: Shop) -> None:
+    first, second = alter(shop, "FORCE"), alter(shop, "FORCE")
+    fences = [
+        Fence(keyspace="commerce", shard="0", migration_uuid=record.migration_uuid, attempt=1, executor="e1")
+        for record in (first, second)
+    ]
+    async with session(shop) as opened:
+        await ensure(opened)
+        for fence in fences:
+            await fence.claim(opened)
+        await artifacts.declare_foreign(opened, fences[0], shop.schema, ["_customer_new"])
+        await artifacts.collect_after(opened, shop.schema, "_customer_new", -1)
+        [due] = [each for each in await artifacts.due(opened, 10) if each.name == "_customer_new"]
+        await artifacts.declare_foreign(opened, fences[1], shop.schema, ["_customer_new"])  # after the collector's DROP
+        await artifacts.mark_dropped(opened, due)
+        assert yard.listed("_customer_new")
+        await artifacts.collect_after(opened, shop.schema, "_customer_new", -1)
+        [due] = [each for each in await artifacts.due(opened, 10) if each.name == "_customer_new"]
+        await artifacts.mark_dropped(opened, due)
+        assert not yard.listed("_customer_new")
+
+
+async def test_accounts_are_found_with_the_documented_privileges(shop: Shop) -> None:
+    record = alter(shop, "FORCE")
+    fence = Fence(keyspace="commerce", shard="0", migration_uuid=record.migration_uuid, attempt=1, executor="gone")
+    with account(shop, [*needs(part=Part.EXECUTOR), *for_accounts("gh-ost")]) as least:
+        async with session(least) as opened:
+            made = await accounts.create(opened, fence, [])
+            try:
+                assert [found.user for found in await accounts.left(opened)] == [made.user]
+            finally:
+                await accounts.sweep(opened, fence)
+            assert await accounts.left(opened) == []

@@ -10,7 +10,8 @@ import pytest
 
 from alterd_contracts.errors import DuplicateRows, InvalidStrategy
 from alterd_contracts.migration import Migration
-from alterd_contracts.strategy import Account, Login
+from alterd_contracts.statement import StatementKind
+from alterd_contracts.strategy import Account, Login, Strategy
 from alterd_ghost import tool
 from alterd_ghost.command import Call, clauses_of, conf, grants
 from alterd_ghost.errors import GhostFailed
@@ -19,6 +20,7 @@ from alterd_ghost.ghost import Ghost
 from alterd_ghost.running import failed
 from alterd_ghost.status import FATAL, QUIET, seconds_of, status_of
 from alterd_intake import resolve
+from alterd_ptosc.ptosc import PtOsc
 from alterd_runtime.ddl_strategy import check_options, parse_ddl_strategy
 from alterd_runtime.sql import split_alter
 from alterd_tools.output import Output
@@ -271,6 +273,13 @@ def test_nothing_of_it_can_be_forced() -> None:
         assert (
             resolve.choices_of(check_options(parse_ddl_strategy("gh-ost"), Ghost().declare()), kind).cuts_over is False
         )
+
+
+@pytest.mark.parametrize("strategy", [Ghost(), PtOsc()], ids=lambda each: each.declare().strategy)
+def test_an_alter_by_a_tool_never_runs_beside_another(strategy: Strategy) -> None:
+    """CREATE and DROP of the same strategies do."""
+    concurrent = {kind.kind for kind in strategy.declare().kinds if kind.concurrent}
+    assert concurrent == set(StatementKind) - {StatementKind.ALTER_TABLE}
 
 
 def test_the_program_is_declared_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -67,7 +67,6 @@ class Ghost(Strategy):
                 KindDeclaration(
                     kind=StatementKind.ALTER_TABLE,
                     phases=PHASES,
-                    concurrent=True,
                     postpone_completion=True,
                     in_order_completion=True,
                     cuts_over=False,  # by itself: nobody is ended for it, and its limits are flags of its own

@@ -10,7 +10,7 @@ import time
 import structlog
 
 from alterd_contracts import subjects
-from alterd_contracts.errors import AlterdError, StatementFailed
+from alterd_contracts.errors import AlterdError, Ambiguous, StatementFailed
 from alterd_contracts.inputs import Collected
 from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact
@@ -140,7 +140,11 @@ class Collector:
                 continue
             if await read_record(self._world.records, subjects.open_key(keyspace, shard.name, account.migration_uuid)):
                 continue  # its attempts end it
-            await accounts.remove(session, account)
+            try:
+                await accounts.remove(session, account)
+            except (StatementFailed, Ambiguous) as error:  # the next round tries again
+                log.warning("collector.account_not_dropped", user=account.user, error=error.message)
+                continue
             log.info("collector.account_dropped", user=account.user, migration=account.migration_uuid)
 
     async def _may_write(self, keyspace: str, shard: str) -> bool:
@@ -177,7 +181,7 @@ class Collector:
         )
         # told before it leaves the list: what is told twice does no harm, what is never told would
         await publish(self._world.bus, report, suffix=artifact.name)
-        await artifacts.mark_collected(session, artifact.table_schema, artifact.name)
+        await artifacts.mark_dropped(session, artifact)
         COLLECTED.inc()
         log.info("collector.dropped", name=artifact.name, keyspace=artifact.keyspace, shard=artifact.shard)
         return 1

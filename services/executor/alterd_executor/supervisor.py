@@ -130,7 +130,7 @@ class Supervisor:
             if wanted != self._wanted:
                 self._wanted = wanted
                 self._mind_place()
-                self._world.throttling.pause(self._work.migration_uuid, wanted.paused)
+                self._world.throttling.pause(self._record, wanted.paused)
                 self._send(WantedNow(wanted=wanted))
         self._standing = now
         self._decided.set()
@@ -214,7 +214,7 @@ class Supervisor:
         child.send(start)
         if self._wanted != Wanted.of(start.record):
             child.send(WantedNow(wanted=self._wanted))
-        self._world.throttling.pause(self._work.migration_uuid, self._wanted.paused)
+        self._world.throttling.pause(self._record, self._wanted.paused)
         unhear = self._world.throttling.hear(self._work.keyspace, self._work.shard, self._send)
         async with _all_of(
             reading := asyncio.create_task(self._read(child)),
@@ -237,7 +237,7 @@ class Supervisor:
                 return RunReleased(reason="the executor stops")
             finally:
                 unhear()
-                self._world.throttling.pause(self._work.migration_uuid, False)
+                self._world.throttling.pause(self._record, False)
                 self._child = None
                 for question in self._questions:
                     question.cancel()

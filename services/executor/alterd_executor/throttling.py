@@ -13,6 +13,7 @@ import structlog
 from alterd_contracts import subjects
 from alterd_contracts.envelope import Reader
 from alterd_contracts.errors import AlterdError
+from alterd_contracts.migration import Migration
 from alterd_contracts.requests import Refusal, ThrottleCheck, Verdict
 from alterd_executor.protocol import VerdictNow
 from alterd_executor.throttle import NO_VERDICT, PAUSED, denied
@@ -41,7 +42,8 @@ class Throttling:
         self._known: dict[Place, tuple[Verdict, float]] = {}
         self._wanted: dict[Place, float] = {}
         self._apps: dict[Place, str] = {}
-        self._paused: set[str] = set()
+        self._paused: dict[tuple[str, str, str], int] = {}
+        """The attempt by keyspace, shard and migration."""
         self._hearers: dict[Place, set[Hear]] = {}
         self._asking: dict[Place, asyncio.Task[None]] = {}
 
@@ -59,9 +61,18 @@ class Throttling:
         self._hearers.setdefault(place, set()).add(hear)
         return lambda: self._hearers[place].discard(hear)
 
-    def pause(self, migration_uuid: str, paused: bool) -> None:
-        """A paused migration's tools get no go."""
-        (self._paused.add if paused else self._paused.discard)(migration_uuid)
+    def pause(self, record: Migration, paused: bool) -> None:
+        """A paused migration's tools get no go; on other shards the same one may go on.
+
+        What an older attempt says is none of a later one's affair.
+        """
+        key = record.keyspace, record.shard, record.migration_uuid
+        if self._paused.get(key, 0) > record.attempt:
+            return
+        if paused:
+            self._paused[key] = record.attempt
+        else:
+            self._paused.pop(key, None)
 
     def now(self, keyspace: str, shard: str) -> VerdictNow:
         """The verdict that holds; without one: wait. Safe in any thread."""
@@ -80,7 +91,7 @@ class Throttling:
         self._loop.call_soon_threadsafe(self.want, keyspace, shard, app)
         verdict = self.now(keyspace, shard)
         reason = verdict.reason if not verdict.go else denied(verdict.denied, app)
-        if not self._paused.isdisjoint(app.split(":")):
+        if any((keyspace, shard, part) in self._paused for part in app.split(":")):
             reason = PAUSED
         return (429 if reason or not verdict.go else 200), {"go": verdict.go and not reason, "reason": reason}
 

@@ -205,6 +205,15 @@ async def mark_collected(session: Session, table_schema: str, name: str) -> None
     )
 
 
+async def mark_dropped(session: Session, artifact: ListedArtifact) -> None:
+    """The same by the collector: unless a migration has begun to use the name since it was found due."""
+    await session.execute(
+        f"UPDATE {ARTIFACTS} SET `collected_at` = UTC_TIMESTAMP(6) WHERE `name` = %s AND `table_schema` = %s"
+        " AND `migration_uuid` = %s AND `collected_at` IS NULL AND `collect_after` <= UTC_TIMESTAMP(6)",
+        (artifact.name, artifact.table_schema, artifact.migration_uuid),
+    )
+
+
 async def table_type(session: Session, table_schema: str, name: str) -> str | None:
     """``BASE TABLE`` or ``VIEW``; None where there is none."""
     found: str | None = await session.value(
