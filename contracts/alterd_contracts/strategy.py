@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from alterd_contracts.declaration import Declaration
+from alterd_contracts.declaration import Declaration, ToolDeclaration
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.migration import Migration
 from alterd_contracts.names import ArtifactKind
@@ -314,6 +314,13 @@ class Strategy(ABC):
     @abstractmethod
     def declare(self) -> Declaration:
         """What this strategy offers. The same for ever in one process."""
+
+    async def tool_version(self, tool: ToolDeclaration) -> str:  # noqa: ARG002
+        """The version of the declared program that runs take on this host, for `alterd doctor`; empty: not looked at.
+
+        Raises what `check` answers where it does not run or is not taken. Asked only if the declaration names a path.
+        """
+        return ""
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:  # noqa: ARG002
         """What speaks against `change`, beyond MySQL's own word on the empty copy. No side effects."""

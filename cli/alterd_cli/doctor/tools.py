@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from collections.abc import Iterable
-from pathlib import Path
 
 from alterd_cli.doctor.findings import Finding, ok, warn
 from alterd_cli.services_seen import local_strategies
-from alterd_contracts.declaration import Declaration, ToolDeclaration
+from alterd_contracts.declaration import ToolDeclaration
+from alterd_contracts.errors import AlterdError
+from alterd_contracts.strategy import Strategy
 from alterd_runtime.plugins import Plugins
 
 PART = "tools"
-_VERSION = re.compile(r"\d+(?:\.\d+)+")
-PATIENCE = 30.0
-"""Seconds for a program to say its version."""
 
 
-def check_tools() -> list[Finding]:
+async def check_tools() -> list[Finding]:
     """One finding for each program that a plugin here declares; without it only its own strategy cannot run."""
-    return judge(local_strategies(Plugins().load()))
+    plugins = Plugins().load()
+    return await judge([plugins.strategies().get(declared.strategy) for declared in local_strategies(plugins)])
 
 
-def judge(strategies: Iterable[Declaration]) -> list[Finding]:
-    """Runs each program for its version."""
-    return [_tool(tool, declared.strategy) for declared in strategies for tool in declared.tools]
+async def judge(strategies: Iterable[Strategy]) -> list[Finding]:
+    """Asks each strategy for its programs' versions: only it knows how they say them, and which ones it takes."""
+    return [await _tool(tool, strategy) for strategy in strategies for tool in strategy.declare().tools]
 
 
-def _tool(tool: ToolDeclaration, strategy: str) -> Finding:
+async def _tool(tool: ToolDeclaration, strategy: Strategy) -> Finding:
+    name = strategy.declare().strategy
     if not tool.path:
-        return ok(PART, f"{tool.name} is not on this host: the strategy {strategy} needs it. {tool.mend}")
+        return ok(PART, f"{tool.name} is not on this host: the strategy {name} needs it. {tool.mend}")
     if shutil.which(tool.path) is None:
         return warn(PART, f"{tool.name} is set to {tool.path}, which is no program here", tool.mend)
-    said = version(tool.path)
-    if not said:
-        return warn(PART, f"{tool.path} does not run here", tool.mend)
-    return ok(PART, f"{tool.name}: {tool.path}, version {said}")
-
-
-def version(path: str) -> str:
-    """The first version number in what it says of itself; empty where it does not run."""
     try:
-        done = subprocess.run(
-            [Path(path), "--version"], check=False, capture_output=True, text=True, timeout=PATIENCE, cwd="/"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    number = _VERSION.search(done.stdout)
-    return number.group() if done.returncode == 0 and number else ""
+        version = await strategy.tool_version(tool)
+    except AlterdError as error:
+        return warn(PART, error.message, error.hint or tool.mend)
+    except Exception as error:  # noqa: BLE001 - a foreign plugin may fail in any way
+        return warn(PART, f"the strategy {name} fails to look at {tool.name}: {error!r}", tool.mend)
+    return ok(PART, f"{tool.name}: {tool.path}" + (f", version {version}" if version else ""))

@@ -20,7 +20,7 @@ async def visit(keyspace: str = "") -> list[Finding]:
     for url in configured.servers:
         found += await nats.check_server(url, configured)
     if all(finding.level is Level.FAIL for finding in found):
-        return [*found, *tools.check_tools()]
+        return [*found, *await tools.check_tools()]
     try:
         async with open_bus(streams=False) as bus:
             found += await _on_bus(bus, keyspace)
@@ -28,7 +28,7 @@ async def visit(keyspace: str = "") -> list[Finding]:
         if error.exit_code == 3:  # the keyspace that was named
             raise
         found.append(fail(nats.PART, error.message, error.hint))
-    return [*found, *tools.check_tools()]
+    return [*found, *await tools.check_tools()]
 
 
 async def _on_bus(bus: Bus, keyspace: str) -> list[Finding]:

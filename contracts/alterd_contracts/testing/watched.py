@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from alterd_contracts.declaration import Declaration
+from alterd_contracts.declaration import Declaration, ToolDeclaration
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import PlanStep
@@ -23,6 +23,9 @@ class Watched(Strategy):
 
     def declare(self) -> Declaration:
         return self._strategy.declare()
+
+    async def tool_version(self, tool: ToolDeclaration) -> str:
+        return await self._strategy.tool_version(tool)
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
         return await self._strategy.check(change, shard)

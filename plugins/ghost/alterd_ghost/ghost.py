@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alterd_contracts import __version__
-from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import PlanStep
@@ -80,6 +80,9 @@ class Ghost(Strategy):
             passes_unknown_flags=True,
             tools=(declared(),),
         )
+
+    async def tool_version(self, tool: ToolDeclaration) -> str:  # noqa: ARG002
+        return (await locate(load().ghost)).shown
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
         asked = Asked.of(change)

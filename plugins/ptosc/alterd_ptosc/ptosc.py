@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alterd_contracts import __version__
-from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration
 from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.flags import ALLOW_ZERO_IN_DATE, QUEUE_FLAGS, RETAIN_ARTIFACTS
 from alterd_contracts.migration import Migration
@@ -81,6 +81,9 @@ class PtOsc(Strategy):
             passes_unknown_flags=True,
             tools=(tool_declared(),),
         )
+
+    async def tool_version(self, tool: ToolDeclaration) -> str:  # noqa: ARG002
+        return (await find(load().ptosc.path)).shown
 
     async def check(self, change: Migration, shard: ShardView) -> Sequence[AlterdError]:
         passed = arguments(options_of(change, self.declare()))

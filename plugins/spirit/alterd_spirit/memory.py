@@ -3,10 +3,14 @@
 spirit drops the old table at its end, and leaves nothing that tells whether it has cut over. What tells is which table
 stands under the name: InnoDB numbers them. Before spirit begins, the number of the table is written down; before its
 cut-over is let go, that of the new one. They stand in a small table of alterd's naming, which outlives the run.
+
+Each server numbers its tables by itself, so the server is written down too. A replica that was promoted has applied the
+notes, and what they were written down before, in the same order: there the notes and the table's definition tell.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from enum import Enum, auto
 from typing import Final
@@ -19,8 +23,8 @@ from alterd_spirit.command import identifier, qualified
 
 ENDING: Final = "mem"
 _COLUMNS: Final = (
-    "attempt INT UNSIGNED NOT NULL PRIMARY KEY, program CHAR(64) NOT NULL, table_ids TEXT NOT NULL,"
-    " definition LONGTEXT NOT NULL, new_ids TEXT NULL"
+    "attempt INT UNSIGNED NOT NULL PRIMARY KEY, program CHAR(64) NOT NULL, server CHAR(36) NOT NULL,"
+    " table_ids TEXT NOT NULL, definition LONGTEXT NOT NULL, new_ids TEXT NULL"
 )
 
 
@@ -29,12 +33,16 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     program: str
     """Digest of the program that the last of them ran."""
+    server: str
+    """`server_uuid` of the primary of the last of them; the numbers are that server's."""
     before: frozenset[int]
-    """The table's identity before the first of them."""
+    """The table's identity before the first of them on that server."""
     definition: str
     """The same of its definition."""
     new: frozenset[int] = frozenset()
-    """Identities of new tables whose cut-over was let go."""
+    """Identities of new tables whose cut-over was let go there."""
+    let_go: bool = False
+    """The last of them may have let its cut-over go; those before it have not cut over, else it had not begun."""
 
 
 class Verdict(Enum):
@@ -48,18 +56,30 @@ class Verdict(Enum):
     UNCLEAR = auto()
 
 
-def judge(memory: Memory, identity: frozenset[int], definition: str, *, new_is_there: bool, at_once: bool) -> Verdict:
-    """What the table's present `identity` and `definition` say. Pure.
+def judge(
+    memory: Memory, server: str, identity: frozenset[int], definition: str, *, new_is_there: bool, at_once: bool
+) -> Verdict:
+    """What the table's present `identity` and `definition` on `server` say. Pure.
 
     `new_is_there`: spirit has begun to copy, so it could not do the change in place. `at_once`: MySQL was expected to.
     """
-    if identity & memory.new:
-        return Verdict.SWAPPED
-    if not identity & memory.before:
-        return Verdict.UNCLEAR
+    if server == memory.server:
+        if identity & memory.new:
+            return Verdict.SWAPPED
+        if not identity & memory.before:
+            return Verdict.UNCLEAR
+    elif memory.let_go and not new_is_there:
+        # RENAME takes the new table's name from it, and what frees that name otherwise begins by finding no swap. A
+        # change that leaves the definition as it is cannot be told from none.
+        return Verdict.SWAPPED if definition != memory.definition else Verdict.UNCLEAR
     if definition == memory.definition or new_is_there:
         return Verdict.AS_IT_WAS
     return Verdict.AT_ONCE if at_once else Verdict.UNCLEAR
+
+
+async def server_of(session: Session) -> str:
+    """Which server answers: its `server_uuid`."""
+    return str(await session.value("SELECT @@server_uuid"))
 
 
 async def recall(session: Session, record: Migration) -> Memory | None:
@@ -68,17 +88,21 @@ async def recall(session: Session, record: Migration) -> Memory | None:
     if not name:
         return None
     rows = await session.query(
-        f"SELECT program, table_ids, definition, new_ids FROM {qualified(record.mysql_schema, name)}"
+        f"SELECT program, server, table_ids, definition, new_ids FROM {qualified(record.mysql_schema, name)}"
         " WHERE attempt >= %s ORDER BY attempt",
         (record.first_attempt,),
     )
     if not rows:
         return None
+    last = rows[-1]
+    there = [*itertools.takewhile(lambda row: row["server"] == last["server"], reversed(rows))]
     return Memory(
-        program=str(rows[-1]["program"]),
-        before=_numbers(rows[0]["table_ids"]),
-        definition=str(rows[0]["definition"]),
-        new=frozenset().union(*(_numbers(row["new_ids"] or "[]") for row in rows)),
+        program=str(last["program"]),
+        server=str(last["server"]),
+        before=_numbers(there[-1]["table_ids"]),
+        definition=str(there[-1]["definition"]),
+        new=frozenset().union(*(_numbers(row["new_ids"] or "[]") for row in there)),
+        let_go=last["new_ids"] is not None,
     )
 
 
@@ -92,8 +116,9 @@ async def remember(task: Task, session: Session, memory: Memory) -> None:
         await session.execute(f"CREATE TABLE {identifier(name)} ({_COLUMNS})")
     async with task.fenced(session):
         await session.execute(
-            f"REPLACE INTO {identifier(name)} (attempt, program, table_ids, definition) VALUES (%s, %s, %s, %s)",
-            (task.attempt, memory.program, _text(memory.before), memory.definition),
+            f"REPLACE INTO {identifier(name)} (attempt, program, server, table_ids, definition)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            (task.attempt, memory.program, memory.server, _text(memory.before), memory.definition),
         )
 
 

@@ -19,7 +19,7 @@ from alterd_contracts.strategy import Facts, Session, Task
 from alterd_spirit.command import CONF, Call, conf, grants
 from alterd_spirit.errors import SpiritFailed
 from alterd_spirit.flags import passed_on
-from alterd_spirit.memory import Memory, Verdict, judge, recall, remember
+from alterd_spirit.memory import Memory, Verdict, judge, recall, remember, server_of
 from alterd_spirit.obstacles import server_obstacles
 from alterd_spirit.output import DUPLICATES
 from alterd_spirit.program import Program, locate
@@ -60,9 +60,7 @@ async def alter(task: Task) -> Facts:
         await task.foreign_artifacts(names.all)
     session = await task.primary()
     try:
-        if memory is None:
-            memory = await _look(session, record, program)
-        await remember(task, session, msgspec.structs.replace(memory, program=program.digest))
+        await remember(task, session, await _beginning(session, record, program, memory))
         await put_up_sentinel(task, session)
         literal = bool(await session.value("SELECT @@global.partial_revokes"))
     finally:
@@ -87,9 +85,11 @@ async def alter(task: Task) -> Facts:
 
 async def resumable(session: Session, record: Migration, memory: Memory, program: Program) -> bool:
     """Whether spirit takes up the work of a dead attempt: its new table and its checkpoint are there, of the very same
-    statement, and it is the same program (README "Resume from Checkpoint"). The rest it decides itself.
+    statement, it is the same program (README "Resume from Checkpoint") and the same server. The rest it decides itself.
     """
     names, schema = Names(table=record.mysql_table), record.mysql_schema
+    if memory.server != await server_of(session):
+        return False  # the checkpoint names a place in that server's binary log: another's has other changes there
     there = await existing(session, schema, names.all)
     if memory.program != program.digest or not {names.new, names.checkpoint} <= there:
         return False
@@ -104,6 +104,7 @@ async def look(session: Session, record: Migration, memory: Memory) -> Verdict:
         return Verdict.UNCLEAR
     return judge(
         memory,
+        await server_of(session),
         await identity(session, schema, names.table),
         await definition(session, schema, names.table),
         new_is_there=names.new in there,
@@ -111,9 +112,14 @@ async def look(session: Session, record: Migration, memory: Memory) -> Verdict:
     )
 
 
-async def _look(session: Session, record: Migration, program: Program) -> Memory:
+async def _beginning(session: Session, record: Migration, program: Program, memory: Memory | None) -> Memory:
+    """What an attempt begins with. Where others came before, `recover` has found the table as it was."""
+    server = await server_of(session)
+    if memory is not None and memory.server == server:
+        return msgspec.structs.replace(memory, program=program.digest)
     return Memory(
         program=program.digest,
+        server=server,
         before=await identity(session, record.mysql_schema, record.mysql_table),
         definition=await definition(session, record.mysql_schema, record.mysql_table),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration
 from alterd_contracts.errors import AlterdError, Ambiguous, InvalidStrategy, StatementFailed
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import PlanStep
@@ -79,6 +79,9 @@ class Spirit(Strategy):
             tools=(declared(),),
         )
 
+    async def tool_version(self, tool: ToolDeclaration) -> str:  # noqa: ARG002
+        return (await locate()).shown
+
     async def special_plan(self, change: Migration, shard: ShardView) -> str:
         """Tried on an empty copy, as spirit tries it on the table."""
         if change.statement_kind is not StatementKind.ALTER_TABLE:
@@ -150,7 +153,7 @@ class Spirit(Strategy):
             match await look(session, record, memory):
                 case Verdict.UNCLEAR:
                     raise Ambiguous(
-                        f"{record.mysql_table} is neither the table that it was nor the one that spirit made",
+                        f"nothing tells whether {record.mysql_table} is the table that it was or spirit's new one",
                         hint="compare its definition with what the change asks for; retry the migration if it lacks it",
                         table=record.mysql_table,
                     )

@@ -12,6 +12,6 @@ for folder in (HERE.parents[2], HERE.parent):
 
 from tests.e2e.conftest import client, fleet, pytest_runtest_makereport  # noqa: E402
 
-from tests.conftest import mysql_primary, nats, nats_url, shop  # noqa: E402
+from tests.conftest import mysql_pair, mysql_primary, nats, nats_url, shop  # noqa: E402
 
-__all__ = ["client", "fleet", "mysql_primary", "nats", "nats_url", "pytest_runtest_makereport", "shop"]
+__all__ = ["client", "fleet", "mysql_pair", "mysql_primary", "nats", "nats_url", "pytest_runtest_makereport", "shop"]

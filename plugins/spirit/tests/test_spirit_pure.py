@@ -188,18 +188,52 @@ def test_the_last_fatal_line_is_what_it_ended_with() -> None:
     assert isinstance(failed(f"{unique} non-unique data", 1), DuplicateRows)
 
 
-def test_the_facts_tell_what_happened() -> None:
-    memory = Memory(program="x", before=frozenset({7, 8}), definition="d", new=frozenset({20}))
+HERE, ELSEWHERE = "uuid-a", "uuid-b"
 
-    def say(identity: set[int], definition: str = "d", *, new_is_there: bool = False, at_once: bool = False) -> Verdict:
-        return judge(memory, frozenset(identity), definition, new_is_there=new_is_there, at_once=at_once)
 
-    assert say({20}, "e") is Verdict.SWAPPED
-    assert say({7, 8}) is say({7, 8}, new_is_there=True, at_once=True) is Verdict.AS_IT_WAS
-    assert say({8, 9}, "e", at_once=True) is Verdict.AT_ONCE  # a partition went, another came
-    assert say({7, 8}, "e") is Verdict.UNCLEAR  # somebody else's change
-    assert say({7, 8}, "e", new_is_there=True, at_once=True) is Verdict.AS_IT_WAS  # it could not do it in place
-    assert say({30}, "e") is say(set()) is Verdict.UNCLEAR
+@pytest.mark.parametrize(
+    ("server", "let_go", "numbers", "definition", "more", "verdict"),
+    [
+        # the server of the last attempt: its numbers tell
+        (HERE, True, {20}, "e", "", Verdict.SWAPPED),
+        (HERE, True, {20}, "d", "", Verdict.SWAPPED),
+        (HERE, True, {7, 8}, "d", "", Verdict.AS_IT_WAS),
+        (HERE, True, {7, 8}, "d", "new at-once", Verdict.AS_IT_WAS),
+        (HERE, False, {8, 9}, "e", "at-once", Verdict.AT_ONCE),  # a partition went, another came
+        (HERE, False, {7, 8}, "e", "", Verdict.UNCLEAR),  # somebody else's change
+        (HERE, False, {7, 8}, "e", "new at-once", Verdict.AS_IT_WAS),  # it could not do it in place
+        (HERE, True, {30}, "e", "", Verdict.UNCLEAR),
+        (HERE, True, set(), "d", "", Verdict.UNCLEAR),
+        # another one: numbers mean nothing, whether they are new or those of any table on the first
+        *(
+            (ELSEWHERE, *facts)
+            for numbers in ({30}, {20}, {7, 8}, set())
+            for facts in (
+                (False, numbers, "d", "new", Verdict.AS_IT_WAS),
+                (False, numbers, "d", "", Verdict.AS_IT_WAS),
+                (False, numbers, "e", "new", Verdict.AS_IT_WAS),  # spirit copied: that was somebody else's change
+                (False, numbers, "e", "", Verdict.UNCLEAR),
+                (False, numbers, "e", "at-once", Verdict.AT_ONCE),
+                (False, numbers, "d", "at-once", Verdict.AS_IT_WAS),
+                (True, numbers, "d", "new", Verdict.AS_IT_WAS),  # the RENAME has not come here
+                (True, numbers, "e", "new", Verdict.AS_IT_WAS),
+                (True, numbers, "e", "", Verdict.SWAPPED),
+                (True, numbers, "d", "", Verdict.UNCLEAR),  # a rebuild looks the same before and after
+            )
+        ),
+    ],
+)
+def test_the_facts_tell_what_happened(
+    server: str, let_go: bool, numbers: set[int], definition: str, more: str, verdict: Verdict
+) -> None:
+    memory = Memory(
+        program="x", server=HERE, before=frozenset({7, 8}), definition="d", new=frozenset({20}), let_go=let_go
+    )
+    said = judge(memory, server, frozenset(numbers), definition, new_is_there="new" in more, at_once="at-once" in more)
+    assert said is verdict
+
+
+def test_a_counter_is_no_part_of_a_definition() -> None:
     shown = (
         "CREATE TABLE `t` (\n  `a` int COMMENT ') AUTO_INCREMENT=5'\n) ENGINE=InnoDB AUTO_INCREMENT=9 DEFAULT CHARSET=x"
     )
@@ -224,6 +258,8 @@ async def test_a_program_is_found_and_looked_at(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv(VARIABLE, str(stand_in(tmp_path)))
     first = await locate()
     assert (first.shown, "target-chunk-size" in first.flags) == ("0.16.0", True)
+    [tool] = Spirit().declare().tools
+    assert (tool.path, await Spirit().tool_version(tool)) == (str(first.path), "0.16.0")  # for `alterd doctor`
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none"))
     with pytest.raises(SpiritMissing, match="none"):
         await locate()
@@ -242,6 +278,8 @@ async def test_a_program_is_found_and_looked_at(tmp_path: Path, monkeypatch: pyt
     stand_in(tmp_path, "0.14.9")
     with pytest.raises(SpiritVersion, match=re.escape("0.14.9")):
         await locate()
+    with pytest.raises(SpiritVersion, match=re.escape("0.14.9")):
+        await Spirit().tool_version(tool)
 
 
 def test_it_imports_the_contracts_and_nothing_else_of_alterd() -> None:

@@ -273,6 +273,32 @@ async def test_a_run_that_died_in_its_cut_over_is_found_out_by_the_table_s_numbe
     nothing_is_left(shop, record)
 
 
+async def test_the_numbers_of_another_server_are_not_compared(shop: Shop, tmp_path: Path) -> None:
+    """As a promoted replica finds the notes: with the RENAME applied, and without it; its own numbers are any."""
+    record = altering(shop)
+    run = await start(shop, record, tmp_path, postponed=True)
+    await run.until_stage("ready to complete")
+    await run.vanish()
+    await eventually(lambda: not running(shop.schema))
+    async with session(shop) as opened:
+        old = sorted(await identity(opened, shop.schema, "item"))
+    [notes] = [name for name in shop.tables() if name.endswith("_mem")]
+    noted_elsewhere = f"UPDATE {notes} SET server = 'another', table_ids = '[1]', new_ids = "
+    shop.run(f"{noted_elsewhere} '{old}'")  # there the new table had the number that the old one has here
+    second = await start(shop, next_attempt(record), tmp_path)
+    assert isinstance(await ended(second, Status.COMPLETE), RunCompleted)
+    assert "left: StartOver" in second.attempt.log()  # the checkpoint names a place in another's binary log
+    assert shop.columns("item") == ["id", "u", "b", "c"]
+
+    shop.run(f"{noted_elsewhere} '[2]'")
+    third = await start(shop, next_attempt(next_attempt(record)), tmp_path)
+    ending = await ended(third, Status.COMPLETE)
+    assert isinstance(ending, RunCompleted)
+    assert "found cut over" in ending.message
+    assert [int(n) for n, *_ in rows(shop)] == list(range(1, ROWS + 1))
+    nothing_is_left(shop, record)
+
+
 async def test_what_mysql_does_in_place_is_found_done(shop: Shop, tmp_path: Path) -> None:
     sql = "ALTER TABLE item ADD COLUMN c INT"
     record = altering(shop, sql, special_plan='{"operation":"instant-ddl"}')
