@@ -199,6 +199,7 @@ async def test_a_paused_copy_stands_still_and_goes_on_where_it_was(fleet: Fleet,
     await shards.until(uuid, low=Status.COMPLETE)
 
 
+@pytest.mark.slow
 async def test_a_throttled_copy_waits_until_its_rule_expires_by_itself(fleet: Fleet, shards: Shards) -> None:
     fleet.start_all(**SLOW)
     fill(shards)

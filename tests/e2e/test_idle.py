@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from alterd_contracts import subjects
 from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
@@ -23,6 +24,7 @@ MOST = 30.0
 """Messages a second, in and out, of all services together: leases, presence, signs of life of the readers."""
 
 
+@pytest.mark.slow
 async def test_an_idle_system_with_a_thousand_keyspaces_sends_no_more_than_one_with_ten(tmp_path: Path) -> None:
     nats = NatsServer(tmp_path / "nats", monitor=True)
     nats.start()

@@ -263,6 +263,7 @@ async def until_both_copy(groups: dict[str, Group], uuid: str) -> None:
         await eventually(lambda group=group: copied(group, uuid) > ROWS // 10, timeout=60)  # type: ignore[misc]
 
 
+@pytest.mark.slow
 async def test_a_planned_promotion_of_one_shard_while_both_run(promoted: Commerce, groups: dict[str, Group]) -> None:
     """The old primary becomes the new one's replica: nothing has to be told to alterd, and the other shard runs on."""
     async with under_load(groups):

@@ -18,7 +18,7 @@ from tests.support.servers import keyspace_of, new_server, shop_at
 from tests.support.shop import Shop
 
 POINTS = [name for name in FAILPOINTS if name.startswith("vitess.")]
-ALWAYS = {"vitess.locked", "vitess.renamed"}
+ALWAYS = {"vitess.renamed"}
 """Killed there in every test run; at the others in the slow ones."""
 
 
@@ -64,6 +64,7 @@ async def test_the_run_killed_at_a_fail_point(fleet: Fleet, client: Client, shop
     assert row.attempt > 1
 
 
+@pytest.mark.slow
 async def test_the_copy_is_killed_twice_and_hardly_a_row_is_copied_again(
     fleet: Fleet, client: Client, shop: Shop
 ) -> None:

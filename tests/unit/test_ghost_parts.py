@@ -6,11 +6,11 @@ import contextlib
 
 import pytest
 
-from alterd_contracts.errors import RunLost
+from alterd_contracts.errors import InvalidStrategy, RunLost
 from alterd_contracts.names import Artifact, ArtifactKind
 from alterd_ghost.command import clauses_of
 from alterd_ghost.keys import key_obstacles, shared_keys
-from alterd_ghost.limits import judge_variables
+from alterd_ghost.limits import chunk_rows, judge_variables
 from alterd_ghost.reading import misread
 from alterd_ghost.running import check_losses
 from alterd_ghost.tables import Checkpoint, Group, grouped, safe_checkpoint
@@ -303,3 +303,28 @@ def test_what_the_server_lacks_is_named(name: str, value: object) -> None:
 def test_without_gtids_it_begins_anew_once(losses: int, gtid: bool, goes_on: bool) -> None:
     with contextlib.nullcontext() if goes_on else pytest.raises(RunLost, match="died 2 times"):
         check_losses(losses, gtid=gtid)
+
+
+@pytest.mark.parametrize(
+    ("passed", "rows"),
+    [
+        ((), 1000),
+        (("--debug",), 1000),
+        (("--chunk-size=500",), 500),
+        (("--chunk-size=500", "--chunk-size=20"), 20),
+        (("--chunk-size=5",), 10),
+    ],
+)
+def test_the_rows_of_its_chunks(passed: tuple[str, ...], rows: int) -> None:
+    """It makes none of fewer than ten."""
+    assert chunk_rows(passed) == rows
+
+
+@pytest.mark.parametrize(
+    "value", ["0x1000", "+5000", "5_000", "010", "0", "-5", "", "1e3", " 50", "50\n", "٥٠٠", "9" * 30, "9" * 5000]
+)
+def test_numbers_that_it_would_read_in_another_way_are_refused(value: str) -> None:
+    with pytest.raises(InvalidStrategy, match="--chunk-size") as refused:
+        chunk_rows((f"--chunk-size={value}",))
+    assert refused.value.hint
+    assert refused.value.where == {"flag": "chunk-size"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
-from alterd_contracts.errors import AlterdError, MissingPrivilege
+from alterd_contracts.errors import AlterdError, InvalidStrategy, MissingPrivilege
 from alterd_contracts.strategy import Session
 from alterd_ghost.command import SCHEMA_GRANTS
 from alterd_ghost.errors import CannotRunGhost
 from alterd_ghost.flags import STRATEGY, Asked
+from alterd_runtime.ddl_strategy.setting import shown
 from alterd_runtime.mysql.grants import Grants, for_accounts, read_grants
 from alterd_runtime.mysql.grants import errors as grant_errors
 from alterd_runtime.mysql.quoting import identifier
@@ -17,7 +19,10 @@ from alterd_tools.arguments import value_of
 
 CHUNK: Final = 1000
 """Rows of gh-ost's chunks unless told otherwise."""
+LEAST_CHUNK: Final = 10
+"""gh-ost takes this for fewer."""
 
+_DECIMAL: Final = re.compile(r"[1-9][0-9]{0,17}")
 _WILD: Final = re.compile("[_%]")
 _WANTED: Final = {
     "log_bin": "ON",
@@ -72,18 +77,37 @@ async def server_limits(session: Session, asked: Asked) -> list[AlterdError]:
     [row] = await session.query(_SERVER)
     found = judge_variables(row)
     errors = int(row["errors"])
-    chunk = value_of("chunk-size", asked.passed)
-    rows = int(chunk) if chunk and chunk.isdecimal() else CHUNK
+    try:
+        rows = chunk_rows(asked.passed)
+    except InvalidStrategy as error:
+        return [*found, error]
     if rows > errors:
         found.append(
             CannotRunGhost(
                 f"chunks of {rows} rows can have more warnings than the {errors} that the server keeps: gh-ost would "
                 "not see a row that does not fit",
-                hint=f"--chunk-size={errors} at most, or raise max_error_count",
+                hint=(f"--chunk-size={errors} at most, or " if errors >= LEAST_CHUNK else "") + "raise max_error_count",
                 setting="max_error_count",
             )
         )
     return found
+
+
+def chunk_rows(passed: Iterable[str]) -> int:
+    """Rows of the chunks that gh-ost makes with these arguments. Pure.
+
+    Raises `InvalidStrategy`: a number that is not plain; 0x1000, 010 and 5_000 are numbers to gh-ost too.
+    """
+    chunk = value_of("chunk-size", passed)
+    if chunk is None:
+        return CHUNK
+    if not _DECIMAL.fullmatch(chunk):
+        raise InvalidStrategy(
+            f"--chunk-size takes a number above 0, not {shown(chunk)!r}",
+            hint="write it in decimal digits alone, without a leading zero: --chunk-size=500",
+            flag="chunk-size",
+        )
+    return max(int(chunk), LEAST_CHUNK)
 
 
 def judge_variables(row: dict[str, Any]) -> list[AlterdError]:

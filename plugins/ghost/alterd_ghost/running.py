@@ -211,7 +211,8 @@ async def _real_run(task: Task, call: Call, work: Work, user: str) -> Watching:
 async def _panic(task: Task, running: asyncio.Task[int]) -> None:
     """Ends gh-ost: in order if it obeys, else by a signal."""
     task.log.info("gh-ost is told to end")
-    (task.workdir / PANIC).touch(mode=0o600)
+    with contextlib.suppress(FileNotFoundError):  # somebody has removed the folder: the signal follows
+        (task.workdir / PANIC).touch(mode=0o600)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PANICKING):
             await asyncio.wait({running})

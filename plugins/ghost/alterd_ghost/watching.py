@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Final
 
 from alterd_contracts.strategy import Task
@@ -49,8 +50,11 @@ class Watching:
                 if in_copy and self._copied.is_set():
                     in_copy = False
                     await self._task.phase("catch-up")
+                asked = time.monotonic()
                 status = await ask(self._workdir)
                 if status is not None:
+                    if status.postponed:
+                        self.holding.waits(asked)
                     self._tell(status)
                     await self._decide(status)
                 with contextlib.suppress(TimeoutError):

@@ -7,7 +7,7 @@
 # them, so this machine's libc stays as it is.
 # Steps go to stdout, errors to stderr; exit codes as in from_debian.sh.
 # shellcheck source=from_debian.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/from_debian.sh"
+source "${BASH_SOURCE[0]%/*}/from_debian.sh"
 
 [[ $# -eq 1 ]] || fail 2 "usage: mysql_from_debian.sh FOLDER"
 begin "$1" mysqld
