@@ -5,8 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
-# Two processes, each with servers of its own, the long files first; a server that is given is not shared by two.
-SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 2 --dist loadfile --no-loadscope-reorder)
+# Three processes, each with servers of its own; most tests wait. A server that is given is not shared by several.
+SIDE_BY_SIDE := $(if $(ALTERD_TEST_MYSQL_URL),,-n 3 --dist loadfile --no-loadscope-reorder)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo test test-all lint format bench bench-scheduler clean

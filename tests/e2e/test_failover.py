@@ -133,6 +133,7 @@ async def test_the_primary_dies_at_a_fail_point(
     assert found == (name in SWAPPED), row.message
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_the_copy_goes_on_from_what_the_promoted_replica_has(fleet: Fleet, safe: Group, client: Client) -> None:
     start(fleet, *SERVICES, "executor")

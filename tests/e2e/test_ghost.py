@@ -116,6 +116,7 @@ async def test_a_change_under_load(fleet: Fleet, client: Client, shop: Shop, gh_
         assert "password=" not in log
 
 
+@pytest.mark.slow
 async def test_postponed_and_completed(fleet: Fleet, client: Client, shop: Shop, gh_ost: dict[str, str]) -> None:
     start(fleet, gh_ost)
     async with changing(client, shop, strategy=f"{FAST} --postpone-completion") as change:

@@ -29,11 +29,18 @@ BY_SERVICE = {
 ELSEWHERE = ("scheduler.reopened", "scheduler.gate_row_written", "statement.view_made")
 """Fail points that the script below does not come by; they have tests of their own."""
 POINTS = [name for name in FAILPOINTS if name.split(".")[0] in BY_SERVICE and name not in ELSEWHERE]
+ALWAYS = {
+    *("intake.submitted", "scheduler.record_written", "scheduler.event_published", "scheduler.done_written"),
+    *("executor.granted", "executor.run_ended", "run.begun", "statement.executed"),
+}
+"""Killed there in every test run; at the others in the slow ones."""
 SCRIPT = "ALTER TABLE customer ADD INDEX (a); DROP TABLE IF EXISTS customer"
 """An index that could be made twice, and a statement that declares an artifact."""
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in POINTS]
+)
 async def test_a_service_killed_at_a_fail_point(fleet: Fleet, client: Client, shop: Shop, point: str) -> None:
     kind = BY_SERVICE[point.split(".", maxsplit=1)[0]]
     services = {name: fleet.start(name) for name in ("scheduler", "intake", "executor") if name != kind}

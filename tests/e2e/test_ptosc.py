@@ -124,6 +124,7 @@ async def test_throttled_and_released_and_told_what_cannot_be(
     await until_no_traces(shop, change.uuid, NAME, runs)
 
 
+@pytest.mark.slow
 async def test_cancelled_in_the_copy(
     fleet: Fleet, client: Client, shop: Shop, pt_osc: dict[str, str], runs: Path
 ) -> None:
