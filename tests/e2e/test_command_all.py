@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from alterd_contracts.states import Status
 from tests.e2e.fleet import Fleet
 from tests.e2e.test_command_groups import Shards, other, shards  # noqa: F401 - fixtures
 
 
+@pytest.mark.slow
 async def test_a_retry_of_all_queues_what_failed_and_what_was_cancelled(
     fleet: Fleet,
     shards: Shards,  # noqa: F811

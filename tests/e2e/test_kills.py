@@ -153,6 +153,7 @@ async def test_a_scheduler_killed_while_it_cancels_a_chain(
         await client.story(uuid)
 
 
+@pytest.mark.slow
 async def test_a_collector_killed_after_it_dropped_an_artifact(fleet: Fleet, client: Client, shop: Shop) -> None:
     """The next one finds it gone, and says so once."""
     quick = {"ALTERD_EXECUTOR__RETAIN_ARTIFACTS": "1", "ALTERD_EXECUTOR__COLLECT_INTERVAL": "1"}
@@ -273,6 +274,7 @@ async def outage(nats: NatsServer, fleet: Fleet, client: Client, shop: Shop, sec
     await client.story(uuid)
 
 
+@pytest.mark.slow
 async def test_nats_away_for_three_ttls_hands_no_run_over(
     nats: NatsServer, fleet: Fleet, client: Client, shop: Shop
 ) -> None:

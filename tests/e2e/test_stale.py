@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from alterd_contracts.events import Fact
 from alterd_contracts.requests import Command
 from alterd_contracts.states import Status
@@ -50,6 +52,7 @@ async def test_a_silent_run_is_warned_of_then_fails_and_its_attempts_are_kept(
     ]
 
 
+@pytest.mark.slow
 async def test_a_throttled_run_is_alive(fleet: Fleet, client: Client, shop: Shop) -> None:
     """However long it waits."""
     for name in ("scheduler", "intake", "executor"):  # no throttler: every copy waits

@@ -25,8 +25,8 @@ from tests.support.shop import Shop
 ROOT = Path(__file__).parents[1] / "cases"
 SIDE_BY_SIDE = 2
 GROUPS = 12
-ALWAYS = 2
-"""Groups that every test run has: a sixth. The others are for the slow ones."""
+ALWAYS = 1
+"""Groups that every test run has: a twelfth. The others are for the slow ones."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -167,6 +167,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         server.remove()
 
 
+@pytest.mark.slow
 async def test_an_outage_and_a_read_only_moment_lose_nothing(server: Server) -> None:
     endpoint = server.endpoint
     with closing(server.endpoint.open()) as session:
