@@ -50,6 +50,24 @@ class KindDeclaration(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(phase.name for phase in self.phases[last + 1 :])
 
 
+def all_but_alter() -> tuple[KindDeclaration, ...]:
+    """How managed strategies carry out what is no ALTER TABLE: by the common runner ``statement``, alike in all."""
+    return tuple(
+        KindDeclaration(
+            kind=kind,
+            phases=(Phase(name="running"),),
+            concurrent=True,
+            postpone_completion=True,
+            in_order_completion=True,
+            immediate=True,
+            cuts_over=False,
+            runner="statement",
+        )
+        for kind in StatementKind
+        if kind is not StatementKind.ALTER_TABLE
+    )
+
+
 class ToolDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     """A program that a strategy runs."""
 

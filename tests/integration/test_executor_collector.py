@@ -93,7 +93,10 @@ class Yard:
         return found
 
     def listed(self, name: str) -> bool:
-        [(left,)] = self.shop.run(f"SELECT collected_at IS NULL FROM _alterd.artifacts WHERE name = '{name}'")
+        [(left,)] = self.shop.run(
+            "SELECT collected_at IS NULL FROM _alterd.artifacts"
+            f" WHERE name = '{name}' AND table_schema = '{self.shop.schema}'"
+        )
         return bool(left)
 
 

@@ -47,22 +47,6 @@ def throttle() -> Iterator[Gate]:
         yield found
 
 
-@pytest.fixture(params=["required", "off"])
-def tls(request: pytest.FixtureRequest, shop: Shop) -> Iterator[str]:
-    if request.param == "required":
-        change = ["SET GLOBAL require_secure_transport = ON"]
-        back = ["SET GLOBAL require_secure_transport = OFF"]
-    else:
-        [(certificate,)] = shop.run("SELECT @@global.ssl_cert")
-        change = ["SET GLOBAL ssl_cert = 'nowhere'", "ALTER INSTANCE RELOAD TLS NO ROLLBACK ON ERROR"]
-        back = [f"SET GLOBAL ssl_cert = '{certificate}'", "ALTER INSTANCE RELOAD TLS"]
-    for statement in change:
-        shop.run(statement)
-    yield request.param
-    for statement in back:
-        shop.run(statement)
-
-
 @contextmanager
 def writing(shop: Shop) -> Iterator[list[int]]:
     """Changes, inserts and deletes rows until the block ends; how many transactions were committed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,22 +35,6 @@ def tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     path = any_pt_osc() if request.param == "any" else newest_pt_osc()
     monkeypatch.setenv("ALTERD_PTOSC__PATH", path)
     return path
-
-
-@pytest.fixture(params=["required", "off"])
-def tls(request: pytest.FixtureRequest, shop: Shop) -> Iterator[str]:
-    if request.param == "required":
-        change = ["SET GLOBAL require_secure_transport = ON"]
-        back = ["SET GLOBAL require_secure_transport = OFF"]
-    else:
-        [(certificate,)] = shop.run("SELECT @@global.ssl_cert")
-        change = ["SET GLOBAL ssl_cert = 'nowhere'", "ALTER INSTANCE RELOAD TLS NO ROLLBACK ON ERROR"]
-        back = [f"SET GLOBAL ssl_cert = '{certificate}'", "ALTER INSTANCE RELOAD TLS"]
-    for statement in change:
-        shop.run(statement)
-    yield request.param
-    for statement in back:
-        shop.run(statement)
 
 
 async def test_each_flag_of_the_tool_has_its_place(tool: str) -> None:

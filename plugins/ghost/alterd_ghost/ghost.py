@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alterd_contracts import __version__
-from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration, all_but_alter
 from alterd_contracts.errors import AlterdError
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import PlanStep
@@ -45,25 +45,11 @@ class Ghost(Strategy):
     """ALTER TABLE by gh-ost; CREATE, DROP and views by the common runner."""
 
     def declare(self) -> Declaration:
-        running = (Phase(name="running"),)
         return Declaration(
             strategy=STRATEGY,
             version=__version__,
             kinds=(
-                *(
-                    KindDeclaration(
-                        kind=kind,
-                        phases=running,
-                        concurrent=True,
-                        postpone_completion=True,
-                        in_order_completion=True,
-                        immediate=True,
-                        cuts_over=False,
-                        runner="statement",
-                    )
-                    for kind in StatementKind
-                    if kind is not StatementKind.ALTER_TABLE
-                ),
+                *all_but_alter(),
                 KindDeclaration(
                     kind=StatementKind.ALTER_TABLE,
                     phases=PHASES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alterd_contracts import __version__
-from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, ToolDeclaration, all_but_alter
 from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.flags import ALLOW_ZERO_IN_DATE, QUEUE_FLAGS, RETAIN_ARTIFACTS
 from alterd_contracts.migration import Migration
@@ -53,20 +53,7 @@ class PtOsc(Strategy):
             strategy="pt-osc",
             version=__version__,
             kinds=(
-                *(
-                    KindDeclaration(
-                        kind=kind,
-                        phases=(Phase(name="running"),),
-                        concurrent=True,
-                        postpone_completion=True,
-                        in_order_completion=True,
-                        immediate=True,
-                        cuts_over=False,
-                        runner="statement",
-                    )
-                    for kind in StatementKind
-                    if kind is not StatementKind.ALTER_TABLE
-                ),
+                *all_but_alter(),
                 KindDeclaration(
                     kind=StatementKind.ALTER_TABLE,
                     phases=(Phase(name=PREPARE), Phase(name=COPY, exclusive=True), Phase(name=CUT_OVER)),

@@ -116,6 +116,7 @@ async def _flags(path: Path) -> frozenset[str]:
         process = await asyncio.create_subprocess_exec(
             path,
             *("migrate", "--help"),
+            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},  # ours may name secrets
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

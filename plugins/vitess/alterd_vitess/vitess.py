@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from alterd_contracts import __version__
-from alterd_contracts.declaration import Declaration, KindDeclaration, Phase
+from alterd_contracts.declaration import Declaration, KindDeclaration, Phase, all_but_alter
 from alterd_contracts.errors import AlterdError, StatementFailed
 from alterd_contracts.migration import Migration
 from alterd_contracts.names import ARTIFACT_LENGTH, ArtifactKind
@@ -65,26 +65,12 @@ class Vitess(Strategy):
     """ALTER TABLE online; CREATE, DROP and views by the common runner."""
 
     def declare(self) -> Declaration:
-        running = (Phase(name="running"),)
         return Declaration(
             strategy="vitess",
             version=__version__,
             aliases=("online",),
             kinds=(
-                *(
-                    KindDeclaration(
-                        kind=kind,
-                        phases=running,
-                        concurrent=True,
-                        postpone_completion=True,
-                        in_order_completion=True,
-                        immediate=True,
-                        cuts_over=False,
-                        runner="statement",
-                    )
-                    for kind in StatementKind
-                    if kind is not StatementKind.ALTER_TABLE
-                ),
+                *all_but_alter(),
                 KindDeclaration(
                     kind=StatementKind.ALTER_TABLE,
                     phases=PHASES,

@@ -41,7 +41,6 @@ from alterd_runtime.mysql import artifacts
 from alterd_runtime.mysql.connect import Credentials
 from alterd_runtime.mysql.fence import Fence
 from alterd_runtime.mysql.session import Session
-from alterd_runtime.mysql.sidecar import ARTIFACTS
 
 log = structlog.get_logger(__name__)
 
@@ -304,54 +303,39 @@ class RunTask:
     # What it makes ---------------------------------------------------------------------------------------------
 
     async def artifact(self, kind: ArtifactKind) -> str:
-        session = await self.primary()
-        try:
+        async with self._brief() as session:
             artifact = await artifacts.declare(session, self._fence, self._record.mysql_schema, kind)
-        finally:
-            await self._close(session)
-        self._send(ArtifactNow(name=artifact.name))
-        failpoint("run.artifact_declared")
-        return artifact.name
+        [name] = self._declared([artifact.name])
+        return name
 
     async def tool_artifacts(self, endings: Sequence[str]) -> tuple[str, ...]:
-        session = await self.primary()
-        try:
+        async with self._brief() as session:
             declared = await artifacts.declare_tools(session, self._fence, self._record.mysql_schema, endings)
-        finally:
-            await self._close(session)
-        for artifact in declared:
-            self._send(ArtifactNow(name=artifact.name))
-        failpoint("run.artifact_declared")
-        return tuple(artifact.name for artifact in declared)
+        return self._declared([artifact.name for artifact in declared])
 
     async def foreign_artifacts(self, names: Sequence[str]) -> None:
-        session = await self.primary()
-        try:
+        async with self._brief() as session:
             await artifacts.declare_foreign(session, self._fence, self._record.mysql_schema, names)
-        finally:
-            await self._close(session)
+        self._declared(names)
+
+    def _declared(self, names: Sequence[str]) -> tuple[str, ...]:
         for name in names:
             self._send(ArtifactNow(name=name))
         failpoint("run.artifact_declared")
+        return tuple(names)
 
     async def forget_artifact(self, name: str) -> None:
-        session = await self.primary()
-        try:
+        async with self._brief() as session:
             if await artifacts.exists(session, self._record.mysql_schema, name):
                 raise Refused(f"the artifact {name} exists: it cannot be forgotten", table=name)
             async with self._fence.transaction(session):
                 await artifacts.mark_collected(session, self._record.mysql_schema, name)
-        finally:
-            await self._close(session)
         self._send(ArtifactForgotten(name=name))
 
     async def account(self, grants: Sequence[str]) -> Account:
-        session = await self.primary()
-        self._made_account = True
-        try:
+        async with self._brief() as session:
+            self._made_account = True
             return await accounts.create(session, self._fence, grants)
-        finally:
-            await self._close(session)
 
     async def subprocess(
         self, argv: Sequence[str], env: Mapping[str, str], tell: Callable[[str], None] | None = None
@@ -383,33 +367,26 @@ class RunTask:
         sweeping = self._made_account or self._record.attempt > 1
         if status is None and not sweeping:
             return
-        session = await self.primary()
-        try:
+        async with self._brief() as session:
             if sweeping:
                 await accounts.sweep(session, self._fence)
             if status is None:
                 return
             async with self._fence.transaction(session):
-                await self._release_artifacts(session)
+                await artifacts.release(session, self._fence, retention(self._record, self._start.retain_artifacts))
                 await write_record(session, self._record.evolve(migration_status=status))
-        finally:
-            await self._close(session)
-
-    async def _release_artifacts(self, session: Session) -> None:
-        await session.execute(
-            f"UPDATE {ARTIFACTS} SET `collect_after` = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
-            " WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s"
-            " AND `collected_at` IS NULL AND `collect_after` IS NULL",
-            (
-                round(1e6 * retention(self._record, self._start.retain_artifacts)),
-                self._record.keyspace,
-                self._record.shard,
-                self._record.migration_uuid,
-            ),
-        )
 
     def _next(self) -> Fence:
         return msgspec.structs.replace(self._fence, attempt=self._fence.attempt + 1)
+
+    @asynccontextmanager
+    async def _brief(self) -> AsyncIterator[Session]:
+        """A session for the block alone."""
+        session = await self.primary()
+        try:
+            yield session
+        finally:
+            await self._close(session)
 
     async def _close(self, session: Session) -> None:
         if session in self._sessions:

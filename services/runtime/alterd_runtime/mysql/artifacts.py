@@ -205,6 +205,16 @@ async def mark_collected(session: Session, table_schema: str, name: str) -> None
     )
 
 
+async def release(session: Session, fence: Fence, seconds: float) -> None:
+    """What its migration is done with: to be collected after so many seconds. Within a fenced transaction."""
+    await session.execute(
+        f"UPDATE {ARTIFACTS} SET `collect_after` = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+        " WHERE `keyspace` = %s AND `shard` = %s AND `migration_uuid` = %s"
+        " AND `collected_at` IS NULL AND `collect_after` IS NULL",
+        (round(1e6 * seconds), fence.keyspace, fence.shard, fence.migration_uuid),
+    )
+
+
 async def mark_dropped(session: Session, artifact: ListedArtifact) -> None:
     """The same by the collector: unless a migration has begun to use the name since it was found due."""
     await session.execute(
