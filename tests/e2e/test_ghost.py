@@ -19,9 +19,9 @@ from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet, Service
 from tests.e2e.online import SEED, Change, place_in
 from tests.e2e.tools import alterd, traces, until_no_traces
-from tests.integration.ghost_support import programs
 from tests.support import eventually
 from tests.support.ghost import get_gh_ost
+from tests.support.processes import programs
 from tests.support.shop import Shop
 
 NAME = "gh-ost"
@@ -196,7 +196,7 @@ async def test_an_executor_on_another_host_is_paused_in_the_copy(
             fleet.start("executor", **gh_ost)
             fence = f"_alterd.fence WHERE migration_uuid = '{change.uuid}'"
             await eventually(lambda: shop.run(f"SELECT attempt > 1 FROM {fence}") == [(1,)], 60)
-            await eventually(lambda: len(programs(change.uuid.replace("_", ""))) == 2, 30)
+            await eventually(lambda: len(programs(NAME, change.uuid.replace("_", ""))) == 2, 30)
             await eventually(lambda: len(traces(shop, change.uuid, NAME, ())["accounts"]) == 2, 30)
             locked = shop.run(
                 "SELECT account_locked FROM mysql.user WHERE User LIKE 'alterd\\_%\\_1'"

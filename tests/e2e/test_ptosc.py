@@ -18,9 +18,10 @@ from alterd_runtime.failpoints import FAILPOINTS
 from tests.e2e.client import Client
 from tests.e2e.fleet import Fleet, Service
 from tests.e2e.online import Change, changing, place_in
-from tests.e2e.tools import alterd, programs, traces, under_load, until_no_traces
+from tests.e2e.tools import alterd, traces, under_load, until_no_traces
 from tests.integration.ptosc_support import triggers
 from tests.support import eventually
+from tests.support.processes import programs
 from tests.support.shop import Shop
 from tests.support.tools import any_pt_osc
 
@@ -154,7 +155,7 @@ async def test_the_executor_killed_at_a_fail_point(
         await eventually(fleet.marker(name).exists, timeout=60)
         executor.kill()
         if name == "ptosc.copying":
-            await eventually(lambda: not programs(NAME, change.uuid))
+            await eventually(lambda: not programs(NAME, change.uuid, change.uuid.replace("_", "")))
             assert len(triggers(shop)) == 3
         fleet.start("executor", **pt_osc)
     await until_no_traces(shop, change.uuid, NAME, runs)

@@ -14,6 +14,7 @@ from alterd_cli.demo.table import make_table
 from tests.e2e.fleet import Fleet
 from tests.e2e.online import SEED, place_in
 from tests.support import eventually
+from tests.support.processes import programs
 from tests.support.shop import Shop
 
 
@@ -52,7 +53,6 @@ def traces(shop: Shop, uuid: str, program: str, folders: Iterable[Path]) -> dict
     named = f"User_attributes->>'$.metadata.alterd.migration_uuid' = '{uuid}'"
     declared = f"SELECT name FROM _alterd.artifacts WHERE table_schema = '{shop.schema}' AND collected_at IS NULL"
     asked = {
-        "accounts": f"SELECT User FROM mysql.user WHERE {named}",
         "sessions": "SELECT PROCESSLIST_USER FROM performance_schema.threads t"
         f" JOIN mysql.user u ON u.User = t.PROCESSLIST_USER WHERE u.{named}",
         "triggers": f"SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{shop.schema}'",
@@ -61,7 +61,8 @@ def traces(shop: Shop, uuid: str, program: str, folders: Iterable[Path]) -> dict
     }
     return {
         **{what: [str(row[0]) for row in shop.run(sql)] for what, sql in asked.items()},
-        "programs": programs(program, uuid),
+        "accounts": shop.accounts(uuid),
+        "programs": [str(pid) for pid in programs(program, uuid, uuid.replace("_", ""))],
         "files": [str(path.relative_to(folder)) for folder in folders for path in folder.rglob("*")],
     }
 
@@ -78,16 +79,3 @@ async def until_no_traces(shop: Shop, uuid: str, program: str, *folders: Path) -
         await eventually(gone, 30)
     except AssertionError as error:
         raise AssertionError(f"{uuid} has left {last}") from error
-
-
-def programs(program: str, uuid: str) -> list[str]:
-    """Command lines of `program` on this machine that name the migration, as a part of a table or a folder."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = each.read_text(errors="replace").replace("\0", " ")
-        except OSError:
-            continue  # it has ended
-        if program in line and (uuid in line or uuid.replace("_", "") in line):
-            found.append(line)
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from alterd_executor.protocol import Ending, RunFailed
 from tests.integration.executor_support import Attempt, record_of
 from tests.integration.vitess_support import Running
 from tests.support.ghost import Gate
+from tests.support.processes import programs
 from tests.support.shop import Shop
 
 ALTER = "ALTER TABLE item ADD COLUMN c INT NOT NULL DEFAULT 7, MODIFY u BIGINT, ADD INDEX by_u (u)"
@@ -50,26 +50,9 @@ def filled(shop: Shop, rows: int = 400) -> None:
         shop.run(f"INSERT INTO item VALUES {values}")
 
 
-def accounts(shop: Shop, record: Migration) -> list[str]:
-    """Those of a migration's attempts."""
-    return [str(name) for (name,) in shop.run(f"SELECT User FROM mysql.user WHERE User LIKE '{_stem(record)}%'")]
-
-
-def _stem(record: Migration) -> str:
-    return stem(fence_of(record, record.tablet)).replace("_", "\\_")
-
-
-def programs(marker: str) -> list[int]:
-    """Processes of gh-ost that name `marker`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"gh-ost" in words[0] and any(marker.encode() in word for word in words) and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found
+def ghosts(record: Migration) -> list[int]:
+    """Processes of gh-ost for a migration."""
+    return programs("gh-ost", record.migration_uuid.replace("_", ""))
 
 
 def seen_in_proc(pid: int) -> str:
@@ -86,9 +69,10 @@ def secret_of(workdir: Path) -> str:
 
 def nothing_is_left(shop: Shop, record: Migration, workdir: Path) -> None:
     """No account, no session of one, no program, no undeclared table, no trigger; no socket, flag or secret."""
-    assert accounts(shop, record) == []
-    assert shop.run(f"SELECT User FROM performance_schema.processlist WHERE User LIKE '{_stem(record)}%'") == []
-    assert programs(record.migration_uuid.replace("_", "")) == []
+    assert shop.accounts(record.migration_uuid) == []
+    whose = stem(fence_of(record, record.tablet)).replace("_", "\\_")
+    assert shop.run(f"SELECT User FROM performance_schema.processlist WHERE User LIKE '{whose}%'") == []
+    assert ghosts(record) == []
     undeclared = shop.run(
         f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{shop.schema}'"
         " AND table_name LIKE '\\_%' AND table_name NOT IN"
@@ -107,7 +91,7 @@ def nothing_is_left(shop: Shop, record: Migration, workdir: Path) -> None:
 async def until_gone(record: Migration) -> None:
     """Programs take a moment to see that they are ended."""
     for _ in range(200):
-        if not programs(record.migration_uuid.replace("_", "")):
+        if not ghosts(record):
             return
         await asyncio.sleep(0.05)
     raise AssertionError("gh-ost goes on")

@@ -9,6 +9,7 @@ from alterd_contracts.migration import Migration
 from alterd_contracts.names import Artifact
 from alterd_contracts.statement import StatementKind
 from tests.integration.executor_support import record_of
+from tests.support.processes import command_lines, programs
 from tests.support.shop import Shop
 
 ALTER = "ALTER TABLE item ADD COLUMN c INT NOT NULL DEFAULT 7 FIRST, MODIFY a BIGINT NOT NULL, ADD INDEX by_a (a)"
@@ -38,8 +39,7 @@ def as_it_was(shop: Shop, rows: int) -> None:
 def nothing_left(shop: Shop, record: Migration, workdir: Path) -> None:
     """No account, trigger, process, file, or table that nobody has written down."""
     digits = record.migration_uuid.replace("_", "")
-    whose = f"User_attributes->>'$.metadata.alterd.migration_uuid' = '{record.migration_uuid}'"
-    assert shop.run(f"SELECT User FROM mysql.user WHERE {whose}") == []
+    assert shop.accounts(record.migration_uuid) == []
     assert (
         shop.run(f"SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{shop.schema}'") == []
     )
@@ -50,7 +50,7 @@ def nothing_left(shop: Shop, record: Migration, workdir: Path) -> None:
     assert processes(workdir) == []
     assert not (workdir / "alterd.sock").exists()
     assert not (workdir / "pt-osc.pid").exists()
-    assert not [line for line in command_lines() if digits in line]
+    assert not [words for words in command_lines().values() if digits in " ".join(words)]
 
 
 def triggers(shop: Shop) -> list[str]:
@@ -60,17 +60,6 @@ def triggers(shop: Shop) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def command_lines() -> list[str]:
-    """Of all processes of this machine."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(each.read_text(errors="replace").replace("\0", " "))
-        except OSError:
-            continue  # it has ended
-    return found
-
-
-def processes(workdir: Path) -> list[str]:
-    """Command lines that name the folder."""
-    return [line for line in command_lines() if str(workdir) in line and "pt-online-schema-change" in line]
+def processes(workdir: Path) -> list[int]:
+    """Those of the tool that name the folder."""
+    return programs("pt-online-schema-change", str(workdir))

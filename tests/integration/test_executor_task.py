@@ -19,14 +19,10 @@ from tests.support import eventually
 from tests.support.shop import Shop
 
 
-def users(shop: Shop) -> list[str]:
-    return [str(name) for (name,) in shop.run("SELECT User FROM mysql.user WHERE User LIKE 'alterd\\_%'")]
-
-
 async def test_an_account_can_do_what_it_was_granted_and_is_gone_at_the_end(shop: Shop, tmp_path: Path) -> None:
     attempt = await Attempt.claim(shop, alter(shop, "FORCE"), tmp_path)
     account = await attempt.task.account([f"SELECT ON `{shop.schema}`.*"])
-    assert users(shop) == [account.user]
+    assert shop.accounts(attempt.record.migration_uuid) == [account.user]
     assert account.password not in f"{account!r}{attempt.log()}"
     connection = connect(address(shop).host, address(shop).port, account.user, account.password, database=shop.schema)
     with connection.cursor() as cursor:
@@ -34,7 +30,7 @@ async def test_an_account_can_do_what_it_was_granted_and_is_gone_at_the_end(shop
         with pytest.raises(pymysql.MySQLError, match="denied"):
             cursor.execute("DELETE FROM customer")
         await attempt.task.finish(Status.FAILED)
-        assert users(shop) == []
+        assert shop.accounts(attempt.record.migration_uuid) == []
         with pytest.raises(pymysql.MySQLError):  # its sessions end with it
             cursor.execute("SELECT 1")
 
@@ -46,7 +42,7 @@ async def test_the_next_attempt_sweeps_accounts_of_a_dead_one(shop: Shop, tmp_pa
     await first.die()
     second = await Attempt.claim(shop, next_attempt(record), tmp_path)
     await second.task.finish(None)
-    assert users(shop) == []
+    assert shop.accounts(record.migration_uuid) == []
 
 
 async def test_a_fenced_attempt_can_write_nothing(shop: Shop, tmp_path: Path) -> None:

@@ -18,12 +18,11 @@ from alterd_ghost.flags import RESERVED, SWITCHES
 from tests.integration.executor_support import Attempt, next_attempt
 from tests.integration.ghost_support import (
     SLOW,
-    accounts,
     altering,
     failure,
     filled,
+    ghosts,
     nothing_is_left,
-    programs,
     secret_of,
     seen_in_proc,
     start,
@@ -118,7 +117,7 @@ async def test_with_tls_and_without(shop: Shop, tmp_path: Path, throttle: Gate, 
     await running.until_copied(20)
     kinds = shop.run(
         "SELECT DISTINCT CONNECTION_TYPE FROM performance_schema.threads"
-        f" WHERE PROCESSLIST_USER = '{accounts(shop, record)[0]}'"
+        f" WHERE PROCESSLIST_USER = '{shop.accounts(record.migration_uuid)[0]}'"
     )
     assert kinds == [("SSL/TLS" if tls == "required" else "TCP/IP",)]
     await running.attempt.cancel()
@@ -172,9 +171,9 @@ async def test_it_does_not_begin_before_the_throttler_says_go(shop: Shop, tmp_pa
     attempt.task.throttle.hear(VerdictNow(go=False, reason="lag 7 s", valid_seconds=60))
     running = Running(attempt)
     await eventually(lambda: ThrottledNow(app="gh-ost", reason="lag 7 s") in attempt.sent)
-    assert programs(record.migration_uuid.replace("_", "")) == []
+    assert ghosts(record) == []
     attempt.task.throttle.hear(VerdictNow(go=True, reason="", valid_seconds=60))
-    await eventually(lambda: len(programs(record.migration_uuid.replace("_", ""))) == 1)
+    await eventually(lambda: len(ghosts(record)) == 1)
     await attempt.cancel()
     assert await running.ending() == RunCancelled()
 
@@ -184,8 +183,8 @@ async def test_cancel_in_the_copy(shop: Shop, tmp_path: Path, throttle: Gate) ->
     record = altering(shop, options=SLOW)
     running = await start(shop, throttle, record, tmp_path)
     await running.until_copied(50)
-    assert len(accounts(shop, record)) == 1
-    [pid] = programs(record.migration_uuid.replace("_", ""))
+    assert len(shop.accounts(record.migration_uuid)) == 1
+    [pid] = ghosts(record)
     secret = secret_of(tmp_path)
     assert secret
     assert secret not in seen_in_proc(pid) + running.attempt.log()

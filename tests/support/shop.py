@@ -68,6 +68,12 @@ class Shop:
         )
         return [str(row[0]) for row in rows]
 
+    def accounts(self, uuid: str) -> list[str]:
+        """Those that were made for a migration's attempts."""
+        whose = f"User_attributes->>'$.metadata.alterd.migration_uuid' = '{uuid}'"
+        rows = self.run(f"SELECT User FROM mysql.user WHERE {whose} ORDER BY 1")
+        return [str(row[0]) for row in rows]
+
     def tables(self) -> list[str]:
         rows = self.run(
             f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.schema}' ORDER BY 1"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.support.processes import programs
 
 HERE = Path(__file__).parent
 SCRIPT = HERE.parent / "scripts" / "get-spirit"
@@ -42,12 +42,4 @@ def real_spirit() -> Path:
 
 def running(marker: str) -> list[int]:
     """Processes of a spirit that name `marker`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"/spirit\0migrate\0" in words and marker.encode() in words and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found
+    return programs("spirit", marker)
