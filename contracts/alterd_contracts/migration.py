@@ -154,7 +154,8 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     gate_spread_ms: float = -1.0
     """Milliseconds between the first completion of its gate and its own; -1: there was no gate."""
     dispatch_delay: float = 0.0
-    """Seconds that a ready attempt waits before it is put into the work queue, by the leader's monotonic clock."""
+    """Seconds that a ready attempt waits before it is put into the work queue, by the leader's monotonic clock; kept
+    until the attempt has entered a phase."""
     caller: str = ""
     input_seq: int = 0
     """The last input that changed this record: what the log delivers again is skipped."""

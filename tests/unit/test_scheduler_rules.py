@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from alterd_contracts.errors import ShardUnreachable, UnknownMigration, UuidTaken
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import (
+    AttemptReport,
     Collected,
     Completed,
     Control,
+    PhaseEntered,
     ReleasedReport,
     Started,
     Submission,
@@ -227,6 +230,27 @@ def test_released_work_becomes_the_next_attempt_after_a_pause() -> None:
     assert (new.migration_status, new.attempt, new.tablet) == (Status.READY, 2, "")
     assert not due(new, 4.9)
     assert due(new, 5.0)
+
+
+def test_work_that_does_not_begin_waits_longer_each_time_until_it_does() -> None:
+    """So a shard that is away for hours makes no story of thousands of attempts."""
+    limits, sent = Limits(release_delay=5), report(ReleasedReport, reason="shard away", error=ShardUnreachable().info())
+
+    def after_report(record: Migration, sent: AttemptReport) -> Migration:
+        said = msgspec.structs.replace(sent, attempt=record.attempt)
+        [new] = decide_report(said, Known([record]), at(record.input_seq + 1), limits).records
+        return new
+
+    record, delays = running(), []
+    for _ in range(5):
+        ready = after_report(record, sent)
+        delays.append(ready.dispatch_delay)
+        record = after_report(ready, report(Started))
+        assert record.message == "shard away"  # nothing is known to be better yet
+    assert delays == [5, 10, 20, 30, 30]
+    begun = after_report(record, report(PhaseEntered, phase="copy"))
+    assert begun.message == ""
+    assert after_report(begun, sent).dispatch_delay == 5
 
 
 def test_a_run_that_dies_again_and_again_fails() -> None:

@@ -54,7 +54,8 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Seconds for which the record of what has ended is kept, from its last change on, never shorter than its artifacts
     are. Shorter where a great many migrations are made and nobody asks for old ones; 0 keeps them for ever."""
     release_delay: float = 5.0
-    """Seconds before work that was given back because its shard did not answer is offered again."""
+    """Seconds before work that was given back because its shard did not answer is offered again; twice as many each
+    time that it does not begin, six times as many at most."""
 
 
 class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
 
 
+LONGEST = 6
+"""Times `release_delay`, to which the wait grows by doubling while attempts do not begin."""
 _LEFT: dict[str, Any] = {"exclusive": False, "exclusive_wanted": False}
 OWNED_BY_SCHEDULER = frozenset(
     {"id", "migration_uuid", "keyspace", "shard", "migration_status", "attempt", "tablet", "migration_statement"}
@@ -90,7 +92,9 @@ def decide_collected(report: Collected, known: Known, moment: Moment) -> Decisio
 
 
 def _started(row: Migration, report: Started, moment: Moment) -> Migration | None:
-    """Grants the attempt to the first executor that asks."""
+    """Grants the attempt to the first executor that asks. What the one before was given back for stays told until
+    this one has begun.
+    """
     return moved(
         row,
         Trigger.STARTED,
@@ -100,7 +104,7 @@ def _started(row: Migration, report: Started, moment: Moment) -> Migration | Non
         incarnation=report.incarnation,
         started_timestamp=row.started_timestamp or moment.now,
         liveness_timestamp=moment.now,
-        message="",
+        message=row.message if row.dispatch_delay else "",
     )
 
 
@@ -150,7 +154,8 @@ def _turned(
     """The run goes on, in another way than before."""
     match report:
         case PhaseEntered(phase=phase):
-            return changed(row, Fact.PHASE, moment, saying=phase, stage=phase, **_place(row, phase))
+            begun: dict[str, Any] = {"message": "", "dispatch_delay": 0.0} if row.dispatch_delay else {}
+            return changed(row, Fact.PHASE, moment, saying=phase, stage=phase, **_place(row, phase), **begun)
         case ReadyToComplete(ready=ready):
             return changed(
                 row,
@@ -249,7 +254,7 @@ def _released(row: Migration, report: ReleasedReport, moment: Moment, limits: Li
             deaths=deaths,
         )
     lost = report.error is not None and report.error.code == LostSession.code
-    delay = limits.release_delay if report.error or report.died else 0.0
+    delay = min(2 * row.dispatch_delay or limits.release_delay, LONGEST * limits.release_delay)
     return moved(
         row,
         Trigger.RELEASED,
@@ -267,5 +272,5 @@ def _released(row: Migration, report: ReleasedReport, moment: Moment, limits: Li
         losses=row.losses + lost,
         tablet_failure=row.tablet_failure or (lost and not row.resumable),
         ready_timestamp=moment.now,
-        dispatch_delay=delay,
+        dispatch_delay=delay if report.error or report.died else 0.0,
     )
