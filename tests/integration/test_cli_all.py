@@ -30,7 +30,7 @@ from alterd_contracts.topology import Keyspace, SecretRef, ServerAddress, Shard
 from alterd_runtime.bus import Bus
 from alterd_runtime.provision.nats_server import NatsServer
 from alterd_runtime.settings import IntakeSettings
-from tests.integration.test_cli_nats import NOW, CommandLine, record, write
+from tests.integration.cli_support import NOW, CommandLine, record, write
 
 FAILED = tuple(f"{number}0000000_2222_3333_4444_555555555555" for number in range(3))
 COMPLETE = "c0000000_2222_3333_4444_555555555555"

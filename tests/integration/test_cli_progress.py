@@ -25,8 +25,8 @@ from alterd_contracts.states import Status
 from alterd_contracts.work import Progress
 from alterd_runtime.bus import Bus
 from alterd_runtime.provision.nats_server import NatsServer
-from tests.integration.test_cli_nats import ENCODE, UUID, CommandLine, write
-from tests.integration.test_cli_nats import record as any_record
+from tests.integration.cli_support import ENCODE, UUID, CommandLine, write
+from tests.integration.cli_support import record as any_record
 
 NOW = datetime.now(UTC)
 COPYING: dict[str, Any] = {

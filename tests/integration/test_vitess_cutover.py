@@ -13,19 +13,15 @@ import pymysql
 import pytest
 
 from alterd_contracts.strategy import Wanted
-from alterd_contracts.topology import ServerAddress
 from alterd_executor.protocol import AnalyzedNow, RunCompleted
 from alterd_executor.task import RunTask
 from alterd_runtime.mysql.connect import connect
-from alterd_runtime.provision.server import Server
 from alterd_vitess import completing, cutover
+from tests.integration.cutover_support import ALTER, completed, ready
 from tests.integration.executor_support import next_attempt
 from tests.integration.vitess_support import Running, altering, phases, progress
 from tests.support import eventually
-from tests.support.servers import shop_at
 from tests.support.shop import Shop
-
-ALTER = "ALTER TABLE item ADD COLUMN c INT"
 
 
 @pytest.fixture
@@ -88,19 +84,6 @@ def beside(work: Callable[[], None]) -> Iterator[list[BaseException]]:
         yield raised
     finally:
         thread.join()
-
-
-async def ready(shop: Shop, tmp_path: Path, options: str = "", **extra: Any) -> Running:
-    running = await Running.start(shop, altering(shop, ALTER, options=options), tmp_path, postponed=True, **extra)
-    await running.until_stage("ready to complete")
-    return running
-
-
-async def completed(running: Running, shop: Shop) -> RunCompleted:
-    ending = await running.ending()
-    assert isinstance(ending, RunCompleted), ending
-    assert shop.columns("item") == ["id", "a", "c"]
-    return ending
 
 
 IN_THE_WAY = {
@@ -366,39 +349,3 @@ async def test_zero_dates_are_allowed_when_asked_for(item: Shop, tmp_path: Path)
     running = await Running.start(item, altering(item, alter, options="--allow-zero-in-date"), tmp_path)
     assert isinstance(await running.ending(), RunCompleted)
     assert item.run("SELECT COUNT(*) FROM item WHERE d = 0") == [(100,)]
-
-
-@pytest.fixture
-def followed(mysql_pair: tuple[Server, Server]) -> Iterator[tuple[Shop, Shop]]:
-    """A fresh schema on a primary, and its replica."""
-    primary, replica = (shop_at(server.endpoint) for server in mysql_pair)
-    with primary.fresh() as shop:
-        shop.run("CREATE TABLE item (id INT NOT NULL PRIMARY KEY, a INT)")
-        shop.run("INSERT INTO item VALUES (7, 7)")
-        yield shop, replica
-
-
-async def test_a_replica_that_is_behind_is_named_and_waited_for(followed: tuple[Shop, Shop], tmp_path: Path) -> None:
-    shop, replica = followed
-    replica.run("STOP REPLICA SQL_THREAD")
-    address = ServerAddress.parse(replica.servers[0])
-    running = await Running.start(shop, altering(shop, ALTER), tmp_path, replicas=(address,))
-    await running.until_message(f"the cut-over waits: replica {address} is more than ")
-    await asyncio.sleep(1)
-    assert "cut-over" not in phases(running.attempt)
-    replica.run("START REPLICA SQL_THREAD")
-    await completed(running, shop)
-
-
-async def test_a_replica_that_does_not_answer_holds_nothing_up(followed: tuple[Shop, Shop], tmp_path: Path) -> None:
-    shop, replica = followed
-    address = ServerAddress.parse(replica.servers[0])
-    running = await ready(shop, tmp_path, replicas=(address,))
-    [(connection,)] = replica.run(
-        "SELECT processlist_id FROM performance_schema.threads JOIN performance_schema.session_connect_attrs"
-        f" USING (processlist_id) WHERE attr_name = 'program_name' AND attr_value LIKE 'alterd:{running.uuid}:%'"
-    )
-    replica.run(f"KILL {connection}")
-    await running.attempt.permit()
-    await completed(running, shop)
-    assert f"the replica {address} does not answer" in running.attempt.log()

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alterd_contracts.errors import LostSession, ShardUnreachable
+from alterd_contracts.errors import LostSession
 from alterd_contracts.events import Fact
 from alterd_contracts.inputs import Choices, Control, ReleasedReport, RuleChanged, ShadowAnalyzed
-from alterd_contracts.migration import Hold, Migration
+from alterd_contracts.migration import Migration
 from alterd_contracts.requests import MOST_EFFECTS, Answered, Command, Refusal
 from alterd_contracts.states import PENDING, Status
 from alterd_contracts.strategy import Wanted
@@ -358,72 +358,6 @@ def test_a_priority_out_of_range_is_refused() -> None:
         assert isinstance(decision.outcome, Refusal)
 
 
-class TestHold:
-    def test_it_makes_all_wait_that_is_pending_there_and_nothing_else(self) -> None:
-        decision = decide_control(to_all(Command.HOLD, message="incident 7"), Known(several()), at())
-        assert [(hold.keyspace, hold.shard, hold.message) for hold in decision.held] == [
-            ("commerce", "_", "incident 7")
-        ]
-        assert len(decision.records) == 3
-        assert all(new.held and new.paused and new.keyspace == "commerce" for new in decision.records)
-        assert decision.told is not None
-        assert decision.told.fact is Fact.HELD
-        [effect] = answer(decision).effects
-        assert (effect.affected, effect.message) == (1, "held, with 3 pending migrations")
-
-    def test_a_shard_alone(self) -> None:
-        decision = decide_control(to_all(Command.HOLD, shards=("1",)), Known(several()), at())
-        assert [new.shard for new in decision.records] == ["1"]
-
-    def test_what_is_submitted_or_retried_meanwhile_waits_too(self) -> None:
-        hold = Hold(keyspace="commerce", shard="1", since=NOW)
-        decision = decide(request(), Known([], [hold]), at(), next_id=1, limits=Limits())
-        assert [(new.shard, new.paused) for new in decision.records] == [("0", False), ("1", True)]
-        failed = Known([row(Status.FAILED, shard="1")], [hold])
-        [again] = decide(control(Command.RETRY), failed, at(), next_id=1, limits=Limits()).records
-        assert (again.held, again.paused) == (True, True)
-
-    def test_its_end_leaves_paused_what_a_user_paused(self) -> None:
-        hold = Hold(keyspace="commerce", shard="_", since=NOW)
-        rows = [
-            running(shard="0", held=True, paused=True, pause_requested=True),
-            running(shard="1", held=True, paused=True),
-        ]
-        decision = decide_control(to_all(Command.RELEASE), Known(rows, [hold]), at())
-        assert decision.released == (hold,)
-        assert [(new.shard, new.held, new.paused) for new in decision.records] == [
-            ("0", False, True),
-            ("1", False, False),
-        ]
-
-    def test_what_is_resumed_under_it_goes_on_when_it_ends(self) -> None:
-        before = running(held=True, paused=True, pause_requested=True)
-        new, text = after(before, control(Command.RESUME))
-        assert new is not None
-        assert (new.paused, new.pause_requested) == (True, False)
-        assert "alterd release" in text
-
-    def test_a_shard_stays_held_under_the_hold_of_its_keyspace(self) -> None:
-        holds = [Hold(keyspace="commerce", shard=shard, since=NOW) for shard in ("_", "1")]
-        rows = [running(shard="1", held=True, paused=True)]
-        decision = decide_control(to_all(Command.RELEASE, shards=("1",)), Known(rows, holds), at())
-        assert decision.released == (holds[1],)
-        assert decision.records == ()
-        both = decide_control(to_all(Command.RELEASE), Known(rows, holds), at())
-        assert set(both.released) == set(holds)
-        assert not both.records[0].paused
-
-    def test_twice_is_once(self) -> None:
-        hold = Hold(keyspace="commerce", shard="_", since=NOW)
-        again = decide_control(to_all(Command.HOLD), Known([], [hold]), at())
-        assert (again.held, again.told, answer(again).affected) == ((), None, 0)
-        none = decide_control(to_all(Command.RELEASE), Known([]), at())
-        assert (none.released, none.told, answer(none).affected) == ((), None, 0)
-
-    def test_it_is_for_a_keyspace(self) -> None:
-        assert isinstance(decide_control(control(Command.HOLD), Known([row()]), at()).outcome, Refusal)
-
-
 @given(st.sampled_from([each for each in Command if not each.of_keyspace]), STATES, st.booleans())
 def test_a_command_that_is_delivered_again_changes_nothing(command: Command, status: Status, flag: bool) -> None:
     before = row(
@@ -438,24 +372,3 @@ def test_a_command_that_is_delivered_again_changes_nothing(command: Command, sta
     sent = control(command, cutover_threshold_seconds=9, priority=3)
     for new in decide_control(sent, Known([before]), at()).records:
         assert decide_control(sent, Known([new]), at()).records == ()
-
-
-class TestLosses:
-    """What died with its executor or primary and cannot be resumed begins anew once by itself."""
-
-    def test_the_record_counts_them_in_a_try(self) -> None:
-        for resumable in (True, False):
-            new = orphaned(running(resumable=resumable), lambda _who, _which: False, at(0))
-            assert new is not None
-            assert (new.losses, new.attempt, new.tablet_failure) == (1, 2, not resumable)
-
-    def test_a_session_that_the_primary_ended_is_one_and_a_shard_that_was_never_reached_is_none(self) -> None:
-        for error, losses in ((LostSession("gone"), 1), (ShardUnreachable("down"), 0)):
-            sent = report(ReleasedReport, reason="x", error=error.info())
-            [new] = decide_report(sent, Known([running(resumable=False)]), at(), Limits()).records
-            assert (new.losses, new.tablet_failure) == (losses, bool(losses))
-
-    def test_a_retry_counts_anew(self) -> None:
-        new, _ = after(row(Status.FAILED, losses=2, tablet_failure=True, attempt=3), control(Command.RETRY))
-        assert new is not None
-        assert (new.losses, new.tablet_failure, new.retries, new.first_attempt, new.attempt) == (0, False, 1, 4, 3)

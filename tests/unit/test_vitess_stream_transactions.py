@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import socket
 import struct
-import threading
 from uuid import UUID
 
 import pytest
@@ -14,8 +11,7 @@ import zstandard
 from alterd_vitess.keys import Key, KeyColumn
 from alterd_vitess.stream import groups as groups_module
 from alterd_vitess.stream import transactions as assembling
-from alterd_vitess.stream import wire
-from alterd_vitess.stream.errors import StreamLost, UnsafeChange
+from alterd_vitess.stream.errors import UnsafeChange
 from alterd_vitess.stream.events import EventType, Format, read_format
 from alterd_vitess.stream.frames import Frame
 from alterd_vitess.stream.groups import Groups
@@ -23,7 +19,6 @@ from alterd_vitess.stream.layout import Layout
 from alterd_vitess.stream.statements import Watched
 from alterd_vitess.stream.touched import Touched
 from alterd_vitess.stream.transactions import Transactions
-from alterd_vitess.stream.wire import LONGEST, Packets
 from tests.unit.test_vitess_decoder import TAGGED, Kind, event, image, map_body, packed, payload, query_body
 
 SID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
@@ -336,67 +331,3 @@ def test_what_ends_the_stream(feed: Feed, events: tuple[bytes, ...], said: str) 
 def test_the_server_of_a_binlog() -> None:
     assert read_format(format_body()).version == 90704
     assert read_format(format_body(version=b"8.0.36-log", checksums=0)) == Format(80036, 0)
-
-
-class Wire:
-    """A socket that gets what a thread sends."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self._far, self._near = socket.socketpair()
-        self.packets = Packets(self._near, "db1:3306")
-        self._thread = threading.Thread(target=self._send, args=pieces)
-        self._thread.start()
-
-    def _send(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self._far.sendall(piece)
-        self._far.shutdown(socket.SHUT_WR)
-
-    def __enter__(self) -> Packets:
-        return self.packets
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        self._far.close()
-        self._near.close()
-
-
-def packet(content: bytes) -> bytes:
-    return len(content).to_bytes(3, "little") + b"\0" + content
-
-
-def test_packets_are_handed_out_when_they_are_whole() -> None:
-    whole = packet(b"one") + packet(b"") + packet(b"x" * 300_000)
-    with Wire(whole[:2], whole[2:9], whole[9:]) as packets:
-        seen = b""
-        for length in (7, 4, 300_004):
-            data, alone = packets.some()
-            assert not alone
-            assert len(data) >= length
-            seen += data[:length]
-            packets.give_back(data[length:])
-        assert seen == whole
-        with pytest.raises(StreamLost, match="change stream of db1:3306 ended: it closed the connection"):
-            packets.some()
-
-
-@pytest.mark.parametrize("rest", [0, 1, LONGEST, LONGEST + 5])
-def test_long_packets_are_joined(rest: int) -> None:
-    content = random.Random(rest).randbytes(LONGEST) + b"z" * rest
-    pieces = [content[at : at + LONGEST] for at in range(0, len(content) + 1, LONGEST)]
-    sent = b"".join(packet(piece) for piece in pieces)
-    with Wire(packet(b"first"), sent, packet(b"last")) as packets:
-        data, _ = packets.some()
-        packets.give_back(data[9:])
-        data, alone = packets.some()
-        assert alone
-        assert data[4:] == content
-        data, alone = packets.some()
-        assert (data, alone) == (packet(b"last"), False)
-
-
-def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "SILENCE", 0.01)
-    far, near = socket.socketpair()
-    with far, near, pytest.raises(StreamLost, match=r"said nothing for 0\.01 s"):
-        Packets(near, "db1:3306").some()
