@@ -9,28 +9,21 @@ import pytest
 
 from alterd_executor.protocol import RunCompleted, RunFailed
 from alterd_runtime.mysql.tables import read_table
-from alterd_runtime.provision import mysql_binary
-from alterd_runtime.provision.mysql_server import MySQLServer
 from alterd_runtime.settings import VitessSettings
 from alterd_vitess.disk import look
 from tests.integration.executor_support import Attempt, run, session
 from tests.integration.vitess_support import altering
-from tests.support.servers import shop_at
+from tests.support.servers import shop_at, small_server
 from tests.support.shop import Shop
 
 
 class Small:
-    """A server whose system tablespace stops growing soon: what lies there meets a full disk."""
+    """A small server, and a folder of its own for other tables."""
 
     def __init__(self, home: Path) -> None:
         self.elsewhere = home / "elsewhere"
         self.elsewhere.mkdir()
-        options = (
-            "--innodb-data-file-path=ibdata1:12M:autoextend:max:40M",
-            f"--innodb-directories={self.elsewhere}",
-        )
-        binary = mysql_binary.on_path() or mysql_binary.from_debian(print)
-        self.server = MySQLServer(binary, home / "server", durable=False, options=options)
+        self.server = small_server(home / "server", f"--innodb-directories={self.elsewhere}")
 
 
 @pytest.fixture(scope="module")

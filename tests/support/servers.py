@@ -31,6 +31,13 @@ def new_server(home: Path, password: str | None = None) -> Server:
     return MySQLServer(binary or mysql_binary.from_debian(print), home, password=password, durable=False)
 
 
+def small_server(home: Path, *options: str) -> MySQLServer:
+    """Its system tablespace stops growing at 40 MB: what lies there meets a full disk. Started by mysqld alone."""
+    binary = mysql_binary.on_path() or mysql_binary.from_debian(print)
+    sized = "--innodb-data-file-path=ibdata1:12M:autoextend:max:40M"
+    return MySQLServer(binary, home, durable=False, options=(sized, *options))
+
+
 @contextmanager
 def provided_shop() -> Iterator[Shop]:
     """A primary: the one that the environment names, or one of our own."""
