@@ -65,7 +65,7 @@ class ExecutorInfo(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.execut
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="alterd.progress.v1", tag_field="type"):
-    """How a running attempt comes along; written by its executor each second."""
+    """How a running attempt comes along; written by its executor each second, and when it does something else."""
 
     keyspace: str
     shard: str

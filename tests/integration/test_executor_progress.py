@@ -27,7 +27,7 @@ from alterd_contracts.inputs import (
 from alterd_contracts.migration import Migration
 from alterd_contracts.requests import ThrottleCheck, Verdict
 from alterd_contracts.work import Progress, Reached
-from alterd_executor import display, turns
+from alterd_executor import course, display, turns
 from alterd_runtime.provision.nats_server import NatsServer
 from alterd_scheduler.decisions import Known
 from alterd_scheduler.facts import Moment
@@ -134,6 +134,21 @@ async def test_all_that_a_run_says_is_shown_and_gone_afterwards(running: Running
         return await progress(running, record) is None and metrics(running, record) == {}
 
     await eventually(gone)
+
+
+async def test_what_a_run_does_next_is_shown_at_once(
+    running: Running, shop: Shop, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = await begun(running, paced(shop))
+    script.tell(1, "phase", name="copy")
+    await shown(running, record, lambda now: now.phase == "copy")
+    monkeypatch.setattr(course, "LOOK_EVERY", 3600)
+    script.tell(1, "progress", **FAR, stage="catching up")
+    await shown(running, record, lambda now: now.stage == "catching up")
+    script.tell(1, "progress", **FAR, stage="ready to complete")
+    await shown(running, record, lambda now: now.stage == "ready to complete")
+    script.tell(1, "done", rows_copied=500, table_rows=500)
+    await running.scheduler.report(Completed, record)
 
 
 async def test_turns_are_reported_with_how_far_the_run_was_and_ticks_are_not(

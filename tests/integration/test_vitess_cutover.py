@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,38 @@ async def test_without_force_the_lock_is_given_up_and_tried_again(
         young.run("COMMIT")
         await completed(running, item)
     assert item.run("SELECT COUNT(*) FROM item") == [(101,)]
+
+
+async def test_where_transactions_are_never_over_in_time_the_lock_is_waited_for_longer(
+    item: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too young to be looked at as in the way, and each lasts longer than the first attempts wait."""
+    really, waited = cutover.CutOver._lock, []
+
+    @contextlib.asynccontextmanager
+    async def busy(self: Any, *about: Any) -> AsyncIterator[None]:
+        with client(item, "START TRANSACTION", "UPDATE item SET a = a + 1 WHERE id = 1") as young:
+            ending = threading.Timer(0.9, young.run, ["COMMIT"])
+            ending.start()
+            began = time.monotonic()
+            try:
+                async with really(self, *about):
+                    waited.append(time.monotonic() - began)
+                    yield
+            except cutover.NotNow:
+                waited.append(time.monotonic() - began)
+                raise
+            finally:
+                await asyncio.to_thread(ending.join)
+
+    monkeypatch.setattr(cutover.CutOver, "_lock", busy)
+    monkeypatch.setattr(completing, "FIRST_BACK_OFF", 0.05)
+    running = await ready(item, tmp_path)
+    await running.attempt.permit()
+    await completed(running, item)
+    assert len(waited) == 3
+    assert waited[0] < 0.6 < waited[2] < 1.2
+    assert item.run("SELECT a FROM item WHERE id = 1") == [(4,)]
 
 
 async def test_the_threshold_bounds_what_is_done_under_the_lock(

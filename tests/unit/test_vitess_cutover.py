@@ -17,6 +17,7 @@ from alterd_direct.direct import Direct
 from alterd_direct.mysql import Mysql
 from alterd_runtime.ddl_strategy import check_options, options_of, parse_ddl_strategy, zero_dates_allowed
 from alterd_vitess.blockers import BACKUPS, End, found_in
+from alterd_vitess.cutover import lock_patience
 from alterd_vitess.flags import Asked, threshold_of
 from alterd_vitess.gtid import GtidSet
 from alterd_vitess.replicas import Samples
@@ -213,3 +214,7 @@ class TestReplicas:
             taken.append(now)
         near = samples.behind(now, gtids(has) if has else GtidSet(), allowed) is None
         assert near == any(now - at <= allowed for number, at in enumerate(taken) if number + 1 <= has)
+
+
+def test_the_locks_are_waited_for_longer_each_time_they_were_not_had_and_never_much_longer() -> None:
+    assert [lock_patience(missed) for missed in (0, 1, 2, 3, 4, 10_000)] == [0.3, 0.6, 1.2, 2.4, 2.4, 2.4]

@@ -11,7 +11,7 @@ import msgspec
 from alterd_contracts.strategy import Session
 
 SHORT = 1
-"""Seconds: a transaction younger than that will be over before the lock's patience is."""
+"""Seconds: a transaction younger than that will be over before the lock's longest patience is."""
 BACKUPS = ("mysqldump", "mysqlpump", "mydumper", "xtrabackup", "mariabackup", "mysqlbackup")
 """Programs that take backups, by what they call themselves."""
 OURS = "alterd:"

@@ -27,8 +27,8 @@ STILL_WAITING = 5.0
 """Seconds between two fresh questions while completion is postponed."""
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 60.0
-"""Seconds after a failed attempt, doubling from the first. A failed attempt stalls writers for 0.3 s at most, so it is
-tried sooner than Vitess's minutes."""
+"""Seconds after a failed attempt, doubling from the first. A failed attempt stalls writers for 0.3 s, later ones for
+2.4 s at most, so it is tried sooner than after Vitess's minutes."""
 
 
 def back_off(attempts: int) -> float:
@@ -144,4 +144,7 @@ class Completing:
                 await self._run.task.wanted_changed()
 
     def _say(self, stage: str, message: str) -> None:
+        turned = stage != self._run.stage
         self._run.stage, self._run.message = stage, message
+        if turned:
+            self._run.tell()

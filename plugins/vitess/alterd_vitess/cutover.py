@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
@@ -38,7 +39,11 @@ from alterd_vitess.shadow import marker
 T = TypeVar("T")
 
 LOCK_PATIENCE = 0.3
-"""Seconds to wait for the locks: every new statement on the table waits with us."""
+LONGEST_PATIENCE = 2.4
+"""Seconds to wait for the locks, doubling with each attempt that did not get them. Every new statement on the table
+waits with us; but transactions that are seldom over in 0.3 s would keep us out for ever. Those of a second are seen and
+waited for without a lock, so the longest patience has some room for a slow server.
+"""
 HOLD_PATIENCE = 1.0
 """Seconds for the stream, and for the answer whether the migration may complete, under the lock."""
 FRESH = 0.05
@@ -52,6 +57,11 @@ IDLE = 3
 
 class NotNow(Exception):
     """The attempt failed; nothing has changed. The text says why."""
+
+
+def lock_patience(missed: int) -> float:
+    """Seconds to wait for the locks after so many attempts that did not get them. Pure."""
+    return min(LOCK_PATIENCE * 2.0 ** min(missed, 10), LONGEST_PATIENCE)
 
 
 class Swapped(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +83,8 @@ class CutOver:
     def __init__(self, run: Run, following: Following, applying: Applying, old: str) -> None:
         self._run, self._following, self._applying, self._old = run, following, applying, old
         self._related = Asked.of(run.record).foreign_keys
+        self._missed = 0
+        """Attempts that did not get the locks."""
 
     async def places(self, session: Session) -> list[Place]:
         """The tables that are locked."""
@@ -87,8 +99,9 @@ class CutOver:
         """
         run = self._run
         async with run.checks.paused(), self._applying.paused():
+            patience = math.ceil(lock_patience(self._missed))  # it ends also where this process does not end it
             session = await open_rows(
-                run.task, run.zone, lock_wait_timeout=1, innodb_lock_wait_timeout=1, wait_timeout=IDLE
+                run.task, run.zone, lock_wait_timeout=patience, innodb_lock_wait_timeout=1, wait_timeout=IDLE
             )
             try:
                 if self._related:  # an attempt may have died in the middle
@@ -171,13 +184,16 @@ class CutOver:
         run = self._run
         tables = f"{identifier(run.table)} WRITE, {identifier(run.plan.shadow)} WRITE, {FENCE} READ"
         tables += "".join(f", {qualified(*place)} WRITE" for place in relations.others)
+        patience = lock_patience(self._missed)
+        self._missed += 1
         try:
-            async with asyncio.timeout(LOCK_PATIENCE):
+            async with asyncio.timeout(patience):
                 await session.execute(f"LOCK TABLES {tables}")
         except TimeoutError as error:
-            raise NotNow(f"the locks were not had within {LOCK_PATIENCE:g} s") from error
+            raise NotNow(f"the locks were not had within {patience:g} s") from error
         except StatementFailed as error:
             raise NotNow(f"the locks were not had: {error.message}") from error
+        self._missed = 0
         try:
             yield
         except NotNow:

@@ -5,6 +5,7 @@ of inputs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from alterd_contracts.inputs import CutoverAttempted, PhaseEntered, ReadyToComplete, Throttled
@@ -19,7 +20,9 @@ from alterd_executor.turns import CutoverTurn, ThrottleTurn, Turn, Turns
 from alterd_runtime.bus import BucketStore
 
 LOOK_EVERY = 1.0
-"""Seconds between two writes and looks at what is to be told; a run that is shorter leaves no trace in the bucket."""
+"""Seconds between two writes and looks at what is to be told; a run that is shorter leaves no trace in the bucket. What
+it does next is written at once: the record may say already that it is ready.
+"""
 
 OfCourse = PhaseNow | ReadyNow | ProgressNow | ThrottledNow | UnthrottledNow
 
@@ -35,6 +38,8 @@ class Course:
         self._gauges = RunGauges(work)
         self._turns = Turns(cutover_attempts=record.cutover_attempts)
         self._running = False
+        self._next = asyncio.Event()
+        """The run does something else than before."""
 
     @property
     def reached(self) -> Reached:
@@ -42,6 +47,7 @@ class Course:
 
     def heard(self, message: OfCourse) -> None:
         """The run's word."""
+        before = (self._display.now.phase, self._display.now.stage)
         match message:
             case PhaseNow(phase=phase):
                 if phase != self._display.now.phase:
@@ -58,6 +64,8 @@ class Course:
             case UnthrottledNow():
                 self._display.unthrottled()
                 self._turns.free(time.monotonic())
+        if (self._display.now.phase, self._display.now.stage) != before:
+            self._next.set()
         if self._running:
             self._gauges.show(self._display.now)
 
@@ -66,10 +74,14 @@ class Course:
         self._running = True
         try:
             self._gauges.show(self._display.now)
+            await asyncio.sleep(LOOK_EVERY)
             while True:
-                await asyncio.sleep(LOOK_EVERY)
+                self._next.clear()
                 self._tell(self._turns.due(time.monotonic()))
                 await self._display.write()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._next.wait()
         finally:
             self._running = False
             self._gauges.remove()
