@@ -38,7 +38,7 @@ from tests.support.shop import Shop
 if TYPE_CHECKING:
     from tests.conformance.lab import Throttler
 
-PATIENCE: Final = 45.0
+PATIENCE: Final = 90.0
 """Seconds for an attempt to come to a point, or to its end."""
 
 

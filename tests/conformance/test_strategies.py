@@ -94,6 +94,7 @@ async def lab(nats_url: str, mysql_primary: Shop, tmp_path_factory: pytest.TempP
         yield made
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("strategy", "scenario"), cases())
 async def test_what_is_promised_is_kept(lab: RealLab, strategy: str, scenario: Scenario) -> None:
     assert strategy in await lab.declarations()

@@ -323,6 +323,27 @@ def test_an_online_change_is_throttled_blocked_and_let_go() -> None:
     assert course.see(record(Status.COMPLETE), 28.0) == []
 
 
+def test_the_open_transaction_is_held_until_the_change_has_named_it() -> None:
+    """On a busy machine a replica may be behind first."""
+    course = Course(online=True, touching=25)
+    behind = record(progress=100.0, ready_to_complete=True, message="replica db:25 is more than 10 s behind")
+    assert course.see(behind, 20.0) == []
+    assert course.see(behind, 25.0) == []
+    named = record(progress=100.0, ready_to_complete=True, message="the cut-over waits: connection 25 has used it")
+    assert course.see(named, 26.0) == []
+    assert course.see(record(progress=100.0, ready_to_complete=True), 27.0) == []
+    assert course.see(named, 29.0) == [Act.END_TOUCH]
+    assert course.blocked == named.message
+
+
+def test_a_strategy_that_names_nobody_is_not_kept_waiting_for_long() -> None:
+    course = Course(online=True, touching=25)
+    ready = record(progress=100.0, ready_to_complete=True)
+    assert course.see(ready, 20.0) == []
+    assert course.see(ready, 29.0) == []
+    assert course.see(ready, 32.0) == [Act.END_TOUCH]
+
+
 def test_a_change_that_blocks_anyway_is_let_in_soon() -> None:
     course = Course(online=False, touching=25)
     assert course.see(record(), 1.0) == []

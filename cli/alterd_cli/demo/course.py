@@ -14,7 +14,9 @@ LAG_AT_MOST = 12.0
 NEARLY = 90.0
 """Percent of the copy beyond which it is not worth stopping it any more."""
 BLOCKED_FOR = 3.0
-"""Seconds for which the open transaction goes on to hold up a cut-over that would like to happen."""
+"""Seconds for which the open transaction goes on to hold up a cut-over, once that has named it."""
+UNNAMED_FOR = 12.0
+"""Seconds for which it goes on to hold up one that names nobody."""
 HELD_AT_MOST = 900.0
 """Seconds of running after which it is committed in any case."""
 STRADDLED_AT_MOST = 60.0
@@ -46,6 +48,7 @@ class Course:
         self._running: float | None = None
         self._waiting: float | None = None
         self._held_up: float | None = None
+        self._named: float | None = None
 
     def see(self, record: Migration, now: float) -> list[Act]:
         """What is to be done now; it counts as done."""
@@ -55,7 +58,11 @@ class Course:
         self._see_throttle(record, now)
         if self._wants_cut_over(record):
             self._held_up = now if self._held_up is None else self._held_up
-            self.blocked = record.message or self.blocked
+            if self._names(record):
+                self._named = now if self._named is None else self._named
+                self.blocked = record.message
+            elif self._named is None:
+                self.blocked = record.message or self.blocked
         over = status.terminal
         wanted = {
             Act.STOP_REPLICA: not over and self._is_time_to_lag(record),
@@ -79,8 +86,10 @@ class Course:
     def _wants_cut_over(self, record: Migration) -> bool:
         if record.migration_status is not Status.RUNNING or Act.END_TOUCH in self.done:
             return False
-        named = bool(self._touching) and str(self._touching) in record.message
-        return record.cutover_attempts > 0 or record.ready_to_complete or named
+        return record.cutover_attempts > 0 or record.ready_to_complete or self._names(record)
+
+    def _names(self, record: Migration) -> bool:
+        return bool(self._touching) and f"connection {self._touching} " in f"{record.message} "
 
     def _is_time_to_lag(self, record: Migration) -> bool:
         """In the middle of a copy that nothing else holds up."""
@@ -93,8 +102,10 @@ class Course:
     def _has_held(self, now: float) -> bool:
         if self._running is None:
             return False
-        since = self._held_up if self._online else self._running
-        return (since is not None and now - since >= BLOCKED_FOR) or now - self._running >= HELD_AT_MOST
+        if not self._online:
+            return now - self._running >= BLOCKED_FOR
+        waits = ((self._named, BLOCKED_FOR), (self._held_up, UNNAMED_FOR), (self._running, HELD_AT_MOST))
+        return any(since is not None and now - since >= seconds for since, seconds in waits)
 
     def _since(self, act: Act, now: float) -> float:
         return now - self.done.get(act, now)
