@@ -18,6 +18,8 @@ from tests.support.servers import shop_at, small_server
 from tests.support.shop import Shop
 from tests.support.tools import any_pt_osc
 
+pytestmark = pytest.mark.slow
+
 ALTER = "ALTER TABLE item ADD COLUMN c INT NOT NULL DEFAULT 7, ADD INDEX by_a (a)"
 ROWS = 4096
 
