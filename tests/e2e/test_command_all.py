@@ -47,6 +47,7 @@ async def test_a_retry_of_all_queues_what_failed_and_what_was_cancelled(
     assert "there is no migration on which it has an effect" in await shards.alterd("retry", "all", code=4)
 
 
+@pytest.mark.slow
 async def test_of_what_waits_the_one_with_the_higher_priority_begins_first(
     fleet: Fleet,
     shards: Shards,  # noqa: F811

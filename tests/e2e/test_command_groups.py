@@ -226,6 +226,7 @@ async def test_a_throttled_copy_waits_until_its_rule_expires_by_itself(fleet: Fl
     assert "throttled" in facts
 
 
+@pytest.mark.slow
 async def test_cleanup_drops_what_was_kept_and_purge_forgets(fleet: Fleet, shards: Shards) -> None:
     fleet.start_all()
     [uuid] = await shards.client.submit("drop table customer")

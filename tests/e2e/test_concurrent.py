@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
+
 from alterd_contracts.states import Status
 from tests.e2e.commerce import Commerce
 from tests.support import eventually
@@ -102,6 +104,7 @@ async def test_never_two_on_one_table(commerce: Commerce) -> None:
     assert commerce.columns("demo") == ["id", "status", "a", "b"]
 
 
+@pytest.mark.slow
 async def test_one_that_is_not_concurrent_and_any_number_of_concurrent_ones(commerce: Commerce) -> None:
     held = "vitess --postpone-completion"
     regular = await commerce.ddl(held, "alter table demo add column a int;")

@@ -84,7 +84,7 @@ def test_sabotage_ends_with_exit_code_1_and_names_the_row(environ: Environ) -> N
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("moment", ["Starting MySQL", "$ alterd watch"])
+@pytest.mark.parametrize("moment", ["Starting MySQL", pytest.param("$ alterd watch", marks=pytest.mark.slow)])
 def test_an_interrupt_stops_everything(environ: Environ, moment: str) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "alterd_cli", "demo", "--rows", "2000", "--ddl-strategy", "mysql"],
