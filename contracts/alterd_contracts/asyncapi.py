@@ -158,7 +158,6 @@ CHANNELS: Final = (
         carries=work.Work,
         senders=(Part.SCHEDULER,),
         receivers=(Part.EXECUTOR,),
-        queue="executor",
     ),
     Channel(
         name="event",

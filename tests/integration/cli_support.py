@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from alterd_contracts import subjects
+from alterd_contracts.events import Fact, MigrationEvent
 from alterd_contracts.migration import Migration
+from alterd_contracts.states import Status
 from alterd_runtime.bus import Bus, NatsSettings
 
 UUID = "9e8a9249_3976_11ed_9442_0a43f95f28a3"
@@ -83,3 +85,22 @@ async def write(bus: Bus, row: Migration) -> None:
     terminal = row.migration_status.terminal
     await store.put(row.done_key if terminal else row.open_key, ENCODE(row))
     await store.delete(row.open_key if terminal else row.done_key)
+
+
+async def tell(bus: Bus, fact: Fact, **fields: Any) -> None:
+    """A fact about the running migration."""
+    values: dict[str, Any] = {
+        "id": f"e:{fact}",
+        "time": NOW,
+        "fact": fact,
+        "keyspace": "shop",
+        "shard": "0",
+        "migration_uuid": UUID,
+        "migration_status": Status.RUNNING,
+        "strategy": "mysql",
+        "ddl_action": "alter",
+        "mysql_table": "orders",
+        "attempt": 1,
+    }
+    event = MigrationEvent(**{**values, **fields})
+    await bus.publish(event.subject, event, id=event.id)

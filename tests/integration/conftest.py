@@ -13,7 +13,28 @@ from alterd_contracts.work import Progress
 from alterd_runtime.bus import Bus
 from alterd_runtime.provision.nats_server import NatsServer
 from tests.integration.cli_support import ENCODE, NOW, OTHER, UUID, CommandLine, record, write
+from tests.support.ghost import Gate, gate, get_gh_ost
 from tests.support.shop import Shop
+from tests.support.tools import any_pt_osc
+
+
+@pytest.fixture
+def gh_ost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of gh-ost find the real one."""
+    monkeypatch.setenv("ALTERD_GHOST__PATH", str(get_gh_ost()))
+
+
+@pytest.fixture
+def pt_osc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of pt-online-schema-change find the first that there is."""
+    monkeypatch.setenv("ALTERD_PTOSC__PATH", any_pt_osc())
+
+
+@pytest.fixture
+def throttle() -> Iterator[Gate]:
+    """Where gh-ost asks."""
+    with gate() as found:
+        yield found
 
 
 @pytest.fixture(params=["required", "off"])

@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 
 from alterd_contracts import subjects
-from alterd_contracts.events import Fact, MigrationEvent
+from alterd_contracts.events import Fact
 from alterd_contracts.states import Status
 from alterd_contracts.work import LogLine
 from alterd_runtime.bus import Bus
-from tests.integration.cli_support import NOW, OTHER, UUID, CommandLine, record, write
+from tests.integration.cli_support import NOW, OTHER, UUID, CommandLine, record, tell, write
 
 
 def test_events_and_logs(alterd: CommandLine) -> None:
     async def fill(bus: Bus) -> None:
         await write(bus, record(migration_status=Status.RUNNING))
         for fact in (Fact.QUEUED, Fact.STARTED):
-            event = MigrationEvent(
-                id=f"e:{fact}",
-                time=NOW,
-                fact=fact,
-                keyspace="shop",
-                shard="0",
-                migration_uuid=UUID,
-                migration_status=Status.RUNNING,
-                strategy="mysql",
-                ddl_action="alter",
-                mysql_table="orders",
-                attempt=1,
-            )
-            await bus.publish(event.subject, event, id=event.id)
+            await tell(bus, fact)
         line = LogLine(time=NOW, level="info", text="two  blanks", attempt=1, executor="e")
         await bus.publish(subjects.log("shop", "0", UUID), line, id="line")
 

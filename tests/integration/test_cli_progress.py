@@ -19,13 +19,12 @@ from typing import Any
 import pytest
 
 from alterd_contracts import subjects
-from alterd_contracts.events import Fact, MigrationEvent
+from alterd_contracts.events import Fact
 from alterd_contracts.migration import Migration
 from alterd_contracts.states import Status
 from alterd_contracts.work import Progress
 from alterd_runtime.bus import Bus
-from alterd_runtime.provision.nats_server import NatsServer
-from tests.integration.cli_support import ENCODE, UUID, CommandLine, write
+from tests.integration.cli_support import ENCODE, UUID, CommandLine, tell, write
 from tests.integration.cli_support import record as any_record
 
 NOW = datetime.now(UTC)
@@ -46,14 +45,6 @@ CUT_OVER: dict[str, Any] = {
     "cutover_attempts": 3,
     "message": "waits for connection 7 of app@10.0.0.7",
 }
-
-
-@pytest.fixture(scope="module")
-def alterd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        line = CommandLine(server.url, tmp_path_factory.mktemp("home"))
-        line.on_bus(lambda bus: bus.ensure())
-        yield line
 
 
 @pytest.fixture(autouse=True)
@@ -277,23 +268,7 @@ def test_events_say_how_far_the_run_was(alterd: CommandLine) -> None:
             (Fact.CUTOVER_ATTEMPTED, "attempt 1: waits for connection 7"),
             (Fact.COMPLETED, "done"),
         ):
-            event = MigrationEvent(
-                id=f"e:{fact}",
-                time=NOW,
-                fact=fact,
-                keyspace="shop",
-                shard="0",
-                migration_uuid=UUID,
-                migration_status=Status.RUNNING,
-                strategy="vitess",
-                ddl_action="alter",
-                mysql_table="orders",
-                attempt=1,
-                message=message,
-                rows_copied=123456,
-                table_rows=500000,
-            )
-            await bus.publish(event.subject, event, id=event.id)
+            await tell(bus, fact, strategy="vitess", message=message, rows_copied=123456, table_rows=500000)
 
     alterd.on_bus(fill)
     out, _ = alterd.run("events", "--uuid", UUID)

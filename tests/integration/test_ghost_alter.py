@@ -31,19 +31,10 @@ from tests.integration.ghost_support import (
 )
 from tests.integration.vitess_support import Running, phases, progress
 from tests.support import eventually
-from tests.support.ghost import Gate, gate, get_gh_ost
+from tests.support.ghost import Gate, get_gh_ost
 from tests.support.shop import Shop
 
-
-@pytest.fixture(autouse=True)
-def _gh_ost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALTERD_GHOST__PATH", str(get_gh_ost()))
-
-
-@pytest.fixture
-def throttle() -> Iterator[Gate]:
-    with gate() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("gh_ost")
 
 
 @contextmanager
@@ -234,7 +225,7 @@ async def test_an_orphan_elsewhere_is_ended_by_its_account(shop: Shop, tmp_path:
 @pytest.mark.slow
 async def test_an_attempt_that_died_is_taken_up_at_a_checkpoint(shop: Shop, tmp_path: Path, throttle: Gate) -> None:
     filled(shop, 6000)
-    record = altering(shop, options=SLOW)
+    record = altering(shop, options="--nice-ratio=80 --chunk-size=10")  # not over before three checkpoints
     with writing(shop):
         running = await start(shop, throttle, record, tmp_path / "one")
         await running.until_copied(50)

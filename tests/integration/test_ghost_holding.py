@@ -15,22 +15,14 @@ from alterd_ghost import holding
 from tests.integration.ghost_support import altering, filled, nothing_is_left, start
 from tests.integration.vitess_support import Running
 from tests.support import eventually
-from tests.support.ghost import Gate, gate, get_gh_ost
+from tests.support.ghost import Gate
 from tests.support.shop import Shop
 
 PATIENT = "--cut-over-lock-timeout-seconds=10"
 """An attempt waits 20 s for the table."""
 
 
-@pytest.fixture(autouse=True)
-def _gh_ost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALTERD_GHOST__PATH", str(get_gh_ost()))
-
-
-@pytest.fixture
-def throttle() -> Iterator[Gate]:
-    with gate() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("gh_ost")
 
 
 @contextmanager

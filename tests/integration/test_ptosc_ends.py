@@ -26,12 +26,8 @@ from tests.integration.ptosc_support import (
 from tests.integration.vitess_support import Running
 from tests.support import eventually
 from tests.support.shop import Shop
-from tests.support.tools import any_pt_osc
 
-
-@pytest.fixture(autouse=True)
-def _tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALTERD_PTOSC__PATH", any_pt_osc())
+pytestmark = pytest.mark.usefixtures("pt_osc")
 
 
 def failure(ending: Ending) -> ErrorInfo:

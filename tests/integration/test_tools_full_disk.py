@@ -13,10 +13,9 @@ from alterd_executor.protocol import Ending, RunFailed
 from tests.integration.executor_support import Attempt, record_of
 from tests.integration.ghost_support import nothing_is_left, whole
 from tests.integration.ptosc_support import nothing_left
-from tests.support.ghost import gate, get_gh_ost
+from tests.support.ghost import Gate
 from tests.support.servers import shop_at, small_server
 from tests.support.shop import Shop
-from tests.support.tools import any_pt_osc
 
 pytestmark = pytest.mark.slow
 
@@ -60,17 +59,16 @@ def full(shop: Shop, ending: Ending) -> None:
     shop.run("DELETE FROM item WHERE id = 2")
 
 
-async def test_under_gh_ost(small: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALTERD_GHOST__PATH", str(get_gh_ost()))
+@pytest.mark.usefixtures("gh_ost")
+async def test_under_gh_ost(small: Shop, tmp_path: Path, throttle: Gate) -> None:
     record = altering(small, "gh-ost", "--chunk-size=100 --default-retries=2")
-    with gate() as throttle:
-        _, ending = await whole(small, throttle, record, tmp_path / "run")
+    _, ending = await whole(small, throttle, record, tmp_path / "run")
     full(small, ending)
     nothing_is_left(small, record, tmp_path / "run")
 
 
-async def test_under_pt_osc(small: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALTERD_PTOSC__PATH", any_pt_osc())
+@pytest.mark.usefixtures("pt_osc")
+async def test_under_pt_osc(small: Shop, tmp_path: Path) -> None:
     record = altering(small, "pt-osc", "--chunk-size=100")
     attempt = await Attempt.claim(small, record, tmp_path)
     ending = await attempt.run()
